@@ -1,0 +1,48 @@
+#!/usr/bin/env bash
+# Removes Bookinfo, its routing and its data from one namespace; what is not there is no error.
+# Usage: k8s/cleanup.sh, which asks for the namespace, or NAMESPACE=default k8s/cleanup.sh
+set -euo pipefail
+
+folder=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
+
+if [[ -z ${NAMESPACE:-} && -t 0 ]]; then
+  read -r -p 'namespace [default]: ' NAMESPACE
+fi
+namespace=${NAMESPACE:-default}
+
+if ! kubectl get namespace "$namespace" >/dev/null; then
+  exit 1
+fi
+echo "Removing Bookinfo from the namespace $namespace"
+
+# Every kind of routing and policy that the lessons create. A kind whose API is not installed is passed over.
+installed=$(kubectl api-resources --namespaced --verbs=delete -o name)
+for kind in \
+  virtualservices.networking.istio.io destinationrules.networking.istio.io gateways.networking.istio.io \
+  serviceentries.networking.istio.io sidecars.networking.istio.io envoyfilters.networking.istio.io \
+  workloadentries.networking.istio.io \
+  authorizationpolicies.security.istio.io peerauthentications.security.istio.io \
+  requestauthentications.security.istio.io telemetries.telemetry.istio.io \
+  httproutes.gateway.networking.k8s.io gateways.gateway.networking.k8s.io \
+  rollouts.argoproj.io analysistemplates.argoproj.io; do
+  if grep -qx "$kind" <<<"$installed"; then
+    kubectl delete "$kind" --all --namespace "$namespace" --ignore-not-found
+  fi
+done
+
+# Everything of the flat files. The other namespaces' (production, istio-system) and the cluster's own stay.
+for file in "$folder"/*.yaml; do
+  case ${file##*/} in
+    kustomization.yaml | production.yaml | bookinfo-certificate.yaml | bookinfo-ingress.yaml | *-dualstack.yaml | bookinfo-psa.yaml) ;;
+    *) kubectl delete --filename "$file" --namespace "$namespace" --ignore-not-found --wait=false ;;
+  esac
+done
+kubectl delete ingress bookinfo --namespace "$namespace" --ignore-not-found
+
+# The databases' volumes outlive their pods; this is where they end.
+kubectl delete persistentvolumeclaims --selector 'app in (mongodb, mysqldb)' --namespace "$namespace" --ignore-not-found --wait=false
+
+# Only the pods' shutdown takes time.
+kubectl wait pods --for=delete --selector 'app in (productpage, details, reviews, ratings, mongodb, mysqldb, curl)' \
+  --namespace "$namespace" --timeout=90s
+echo "Bookinfo is gone from the namespace $namespace"

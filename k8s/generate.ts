@@ -1,0 +1,69 @@
+/**
+ * Writes the flat files of this folder: k8s/NAME.yaml is what k8s/overlays/NAME builds,
+ * under the two comment lines that its kustomization.yaml starts with.
+ *
+ *   node k8s/generate.ts           write them
+ *   node k8s/generate.ts --check   only tell which are out of date; exit 1 if any is
+ */
+import { execFile } from 'node:child_process';
+import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+
+const FOLDER = import.meta.dirname;
+const OVERLAYS = join(FOLDER, 'overlays');
+
+async function header(overlay: string): Promise<string> {
+  const source = await readFile(join(OVERLAYS, overlay, 'kustomization.yaml'), 'utf8');
+  const [shows, seeIt, next] = source.split('\n');
+  if (!shows?.startsWith('# ') || !seeIt?.startsWith('# See it: ') || next?.startsWith('#'))
+    throw new Error(`overlays/${overlay}/kustomization.yaml must start with two comments: what it shows, "See it: …"`);
+  return `${shows}\n${seeIt}\n`;
+}
+
+async function build(overlay: string): Promise<string> {
+  const { stdout } = await promisify(execFile)('kubectl', ['kustomize', join(OVERLAYS, overlay)], {
+    maxBuffer: 64 * 1024 * 1024,
+  });
+  return (await header(overlay)) + stdout;
+}
+
+const isMissing = (error: unknown): boolean => (error as NodeJS.ErrnoException).code === 'ENOENT';
+
+/** A file's text; undefined where there is none. */
+async function read(file: string): Promise<string | undefined> {
+  return readFile(join(FOLDER, file), 'utf8').catch((error: unknown) => {
+    if (isMissing(error)) return undefined;
+    throw error;
+  });
+}
+
+async function main(): Promise<void> {
+  const check = process.argv.includes('--check');
+  const overlays = await readdir(OVERLAYS);
+  const wanted = new Map(
+    await Promise.all(overlays.map(async (overlay) => [`${overlay}.yaml`, await build(overlay)] as const)),
+  );
+  const present = (await readdir(FOLDER)).filter((file) => file.endsWith('.yaml') && file !== 'kustomization.yaml');
+
+  const stale: string[] = [];
+  for (const [file, text] of wanted) if ((await read(file)) !== text) stale.push(file);
+  const complaints = present
+    .filter((file) => !wanted.has(file))
+    .map((file) => `k8s/${file} has no overlay that builds it: remove it`);
+
+  if (check) {
+    complaints.push(...stale.map((file) => `k8s/${file} is out of date: run \`pnpm k8s:generate\``));
+  } else {
+    for (const file of stale) await writeFile(join(FOLDER, file), wanted.get(file) ?? '');
+    console.log(`${wanted.size} files, ${stale.length} written`);
+  }
+  for (const complaint of complaints) console.error(complaint);
+  if (complaints.length > 0) process.exitCode = 1;
+}
+
+await main().catch((error: unknown) => {
+  const reason = isMissing(error) ? 'kubectl was not found; this needs its `kustomize` command' : String(error);
+  console.error(`k8s/generate.ts: ${reason}`);
+  process.exitCode = 1;
+});
