@@ -1,0 +1,56 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import type { Service } from './workloads.ts';
+
+export interface ServiceProcess {
+  /** Where it listens. */
+  port: number;
+  pid: number;
+  /** Resolves with the exit code, or the signal that killed it. */
+  exit: Promise<number | NodeJS.Signals>;
+  kill(signal: NodeJS.Signals): void;
+}
+
+export interface ServiceProcessOptions {
+  env: Record<string, string>;
+  onLine(line: string): void;
+}
+
+const LISTENING = /Server listening at http:\/\/\S+:(\d+)/;
+
+/**
+ * Starts a service as its package.json does, on loopback and any free port, and waits until it listens.
+ * @throws {Error} when it exits before that; the text has what it printed
+ */
+export async function startService(service: Service, { env, onLine }: ServiceProcessOptions): Promise<ServiceProcess> {
+  const child = spawn(process.execPath, ['--import', '@bookinfo/chassis/telemetry', 'src/server.ts'], {
+    cwd: fileURLToPath(new URL(`../services/${service}`, import.meta.url)),
+    env: { PATH: process.env.PATH ?? '', PORT: '0', LISTEN_ADDRESS: '127.0.0.1', ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+    // A Ctrl-C in the terminal reaches us alone, and we stop the services in order.
+    detached: process.platform !== 'win32',
+  });
+  const exit = once(child, 'exit').then(([code, signal]) => (code ?? signal) as number | NodeJS.Signals);
+
+  const printed: string[] = [];
+  const port = new Promise<number>((resolve) => {
+    forEachLine(child, (line) => {
+      if (printed.length < 20) printed.push(line);
+      const found = LISTENING.exec(line)?.[1];
+      if (found) resolve(Number(found));
+      onLine(line);
+    });
+  });
+
+  const first = await Promise.race([port, exit.then((code) => ({ code }))]);
+  if (typeof first === 'object') throw new Error(`${service} ended with ${first.code}:\n${printed.join('\n')}`);
+  return { port: first, pid: child.pid ?? 0, exit, kill: (signal) => child.kill(signal) };
+}
+
+function forEachLine({ stdout, stderr }: ChildProcess, onLine: (line: string) => void): void {
+  for (const stream of [stdout, stderr]) {
+    if (stream) createInterface({ input: stream }).on('line', onLine);
+  }
+}

@@ -1,0 +1,49 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
+import Fastify, {
+  type FastifyBaseLogger,
+  type FastifyError,
+  type FastifyInstance,
+  LogController,
+  type RawServerDefault,
+} from 'fastify';
+import type { ChassisConfig } from './config.ts';
+import { notFound, onError } from './errors.ts';
+import { health } from './health.ts';
+import { loggerOptions } from './log.ts';
+import { metrics } from './metrics.ts';
+import { requestIdOf, requests } from './requests.ts';
+
+export type App = FastifyInstance<
+  RawServerDefault,
+  IncomingMessage,
+  ServerResponse,
+  FastifyBaseLogger,
+  TypeBoxTypeProvider
+>;
+
+/** No body of a Bookinfo request is anywhere near this. */
+const MAX_BODY_BYTES = 64 * 1024;
+
+/** The server every service starts from: what is registered here, all of them have. */
+export async function createApp(service: string, config: ChassisConfig): Promise<App> {
+  const app = Fastify({
+    logger: loggerOptions(service, config),
+    logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'request_id' }),
+    genReqId: requestIdOf,
+    requestIdHeader: false,
+    bodyLimit: MAX_BODY_BYTES,
+    routerOptions: { maxParamLength: 1024 },
+    // A request that arrives on an open connection while we shut down is still answered.
+    return503OnClosing: false,
+    requestTimeout: 30_000,
+    frameworkErrors: (error, request, reply) => onError(error, request, reply),
+  }).withTypeProvider<TypeBoxTypeProvider>();
+
+  app.setErrorHandler<FastifyError>(onError);
+  app.setNotFoundHandler(notFound);
+  await app.register(requests, { version: config.SERVICE_VERSION, pod: config.HOSTNAME });
+  await app.register(metrics);
+  await app.register(health);
+  return app;
+}

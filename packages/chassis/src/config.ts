@@ -1,0 +1,69 @@
+import { cleanEnv, makeValidator, num, port, type Spec, str, type ValidatorSpec } from 'envalid';
+
+type Specs = Record<string, ValidatorSpec<unknown>>;
+
+/** A wrong environment. The message has one line per variable: its name, its value and what is allowed. */
+export class ConfigError extends Error {
+  override name = 'ConfigError';
+}
+
+/**
+ * Reads a service's configuration from the environment, once, into a frozen object.
+ * An empty variable counts as unset, as Compose's `${NAME:-}` leaves it.
+ * @throws {ConfigError} when a value is missing or not allowed
+ */
+export function readEnvironment<S extends Specs>(env: NodeJS.ProcessEnv, specs: S) {
+  const given = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== ''));
+  return cleanEnv(given, specs, {
+    reporter: ({ errors }) => {
+      const lines = Object.keys(errors).map((name) => {
+        const value = given[name];
+        const found = value === undefined ? 'is missing' : `is ${JSON.stringify(value)}`;
+        return `${name} ${found}: expected ${allowed(specs[name] as Spec<unknown>)}`;
+      });
+      if (lines.length > 0) throw new ConfigError(lines.join('\n'));
+    },
+  });
+}
+
+function allowed(spec: Spec<unknown>): string {
+  if (spec.choices) return `one of ${spec.choices.join(', ')}`;
+  return spec.desc ?? 'another value';
+}
+
+/** A whole number from `min` to `max`. */
+export const whole = (min: number, max = Number.MAX_SAFE_INTEGER) =>
+  makeValidator<number>((input) => {
+    const value = num()._parse(input);
+    if (!Number.isInteger(value) || value < min || value > max) throw new Error('not allowed');
+    return value;
+  });
+
+/** What every service reads. Kubernetes sets HOSTNAME to the pod's name. */
+export const chassisSpecs = {
+  PORT: whole(0, 65535)({ default: 9080, desc: 'a TCP port, 0 (any free one) to 65535' }),
+  LISTEN_ADDRESS: str({ default: '::', desc: 'an IP address of this host' }),
+  SERVICE_VERSION: str({ default: 'v1', desc: 'a version label such as v1' }),
+  HOSTNAME: str({ default: 'localhost', desc: 'the name of the pod or host' }),
+  LOG_LEVEL: str({ default: 'info', choices: ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const }),
+  LOG_FORMAT: str({
+    default: process.stdout.isTTY ? ('pretty' as const) : ('json' as const),
+    choices: ['json', 'pretty'] as const,
+  }),
+  SHUTDOWN_DELAY_SECONDS: whole(0)({ default: 0, desc: 'a whole number of seconds, 0 or more' }),
+  SHUTDOWN_TIMEOUT_SECONDS: whole(1)({ default: 20, desc: 'a whole number of seconds, 1 or more' }),
+};
+export type ChassisConfig = ReturnType<typeof readEnvironment<typeof chassisSpecs>>;
+
+/**
+ * Where a backend is. Kubernetes injects `RATINGS_SERVICE_PORT=9080` for a Service of the same namespace, which is
+ * what we want, and `RATINGS_PORT=tcp://…`, which is why no variable of that second form is ever read.
+ */
+export const backendSpecs = <N extends Uppercase<string>>(name: N) =>
+  ({
+    [`${name}_HOSTNAME`]: str({ default: name.toLowerCase(), desc: 'a host name' }),
+    [`${name}_SERVICE_PORT`]: port({ default: 9080, desc: 'a TCP port, 1 to 65535' }),
+    SERVICES_DOMAIN: str({ default: '', desc: 'a DNS domain, appended to host names of backends' }),
+  }) as { [K in `${N}_HOSTNAME` | 'SERVICES_DOMAIN']: ValidatorSpec<string> } & {
+    [K in `${N}_SERVICE_PORT`]: ValidatorSpec<number>;
+  };

@@ -1,0 +1,62 @@
+import { randomUUID } from 'node:crypto';
+import type { IncomingMessage } from 'node:http';
+import { context, trace } from '@opentelemetry/api';
+import { getRPCMetadata } from '@opentelemetry/core';
+import fp from 'fastify-plugin';
+import { traceIdOf } from './trace-id.ts';
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** The route's pattern in OpenAPI spelling, such as `/details/{productId}`; undefined when none matched. */
+    route: string | undefined;
+    traceId: string | undefined;
+  }
+}
+
+const REQUEST_ID = /^[\w.:+/=@-]{1,128}$/;
+/** Paths whose requests are logged at level debug: probes and scrapes come every few seconds. */
+const QUIET_PATHS = /^\/(health|metrics)/;
+
+/** The caller's x-request-id, or a new one when it has none or one that does not belong into a log. */
+export function requestIdOf({ headers }: IncomingMessage): string {
+  const given = String(headers['x-request-id'] ?? '');
+  return REQUEST_ID.test(given) ? given : randomUUID();
+}
+
+/** Gives every request its identity in traces, logs and answers, and writes one log line about it. */
+export const requests = fp(async (app, { version, pod }: { version: string; pod: string }) => {
+  app.decorateRequest('route', undefined);
+  app.decorateRequest('traceId', undefined);
+
+  app.addHook('onRequest', async (request, reply) => {
+    const pattern = request.routeOptions.url;
+    request.route = pattern && openApiPath(pattern);
+    request.traceId = traceIdOf(request.headers);
+    // Names the server span: the HTTP instrumentation sees no routes.
+    const rpc = getRPCMetadata(context.active());
+    if (rpc && request.route) rpc.route = request.route;
+    // With telemetry on, the pino instrumentation writes the ids.
+    if (request.traceId && !trace.getActiveSpan()) request.log = request.log.child({ trace_id: request.traceId });
+    // The request id goes on to backends under the same name.
+    request.headers['x-request-id'] = request.id;
+    reply.headers({ 'x-request-id': request.id, 'x-service-version': version, 'x-pod-name': pod });
+  });
+
+  app.addHook('onResponse', async (request, reply) => {
+    const path = request.url.split('?', 1)[0] ?? '';
+    const line = {
+      method: request.method,
+      path,
+      route: request.route,
+      status: reply.statusCode,
+      duration_ms: Math.round(reply.elapsedTime * 10) / 10,
+    };
+    const level = QUIET_PATHS.test(path) ? 'debug' : 'info';
+    request.log[level](line, `${request.method} ${path} ${reply.statusCode}`);
+  });
+});
+
+/** `/details/:id(^\\d+$)` → `/details/{id}` */
+function openApiPath(pattern: string): string {
+  return pattern.replace(/:(\w+)(\([^)]*\))?/g, '{$1}');
+}

@@ -1,0 +1,50 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import closeWithGrace from 'close-with-grace';
+import type { App } from './app.ts';
+import { type ChassisConfig, ConfigError } from './config.ts';
+import { telemetry } from './telemetry.ts';
+
+/**
+ * Runs a service until a signal stops it: readiness off → listener closed and requests in flight answered →
+ * telemetry flushed → exit 0. A second signal exits at once. A wrong environment or a port in use is one line on
+ * stderr and exit 1.
+ */
+export async function serve<C extends ChassisConfig>(
+  readConfig: (env: NodeJS.ProcessEnv) => C,
+  buildApp: (config: C) => Promise<App>,
+): Promise<void> {
+  const config = orExit(() => readConfig(process.env));
+  const app = await buildApp(config);
+  telemetry.onExportFailure(({ message }) =>
+    app.log.warn(`telemetry cannot be exported, requests are not affected: ${message}`),
+  );
+
+  closeWithGrace({ delay: config.SHUTDOWN_TIMEOUT_SECONDS * 1000, logger: app.log }, async ({ signal, err }) => {
+    if (err) app.log.fatal({ err }, 'unexpected error, shutting down');
+    else app.log.info(`${signal}: shutting down`);
+    app.accepting = false;
+    await sleep(config.SHUTDOWN_DELAY_SECONDS * 1000);
+    await app.close();
+    await telemetry.shutdown();
+  });
+
+  try {
+    await app.listen({ host: config.LISTEN_ADDRESS, port: config.PORT });
+  } catch (error) {
+    fail(error instanceof Error ? error.message : String(error));
+  }
+}
+
+function orExit<T>(read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    if (error instanceof ConfigError) fail(error.message);
+    throw error;
+  }
+}
+
+function fail(message: string): never {
+  process.stderr.write(`${message}\n`);
+  process.exit(1);
+}

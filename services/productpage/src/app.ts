@@ -1,0 +1,34 @@
+import { fileURLToPath } from 'node:url';
+import { type App, createApp } from '@bookinfo/chassis';
+import accepts from '@fastify/accepts';
+import cookie from '@fastify/cookie';
+import formbody from '@fastify/formbody';
+import serveStatic from '@fastify/static';
+import { connectBackends } from './backends.ts';
+import type { Config } from './config.ts';
+import { apiRoutes } from './routes/api.ts';
+import { pageRoutes } from './routes/pages.ts';
+import { sessionRoutes } from './routes/session.ts';
+
+export async function buildApp(config: Config): Promise<App> {
+  const app = await createApp('productpage', config);
+  if (config.SESSION_SECRET_IS_RANDOM) {
+    app.log.warn('SESSION_SECRET is not set: sign-ins end with this process and no other pod knows them');
+  }
+  const backends = connectBackends(config, app);
+
+  app.get('/health', async (_request, reply) => reply.type('text/plain').send('Product page is healthy'));
+
+  await app.register(accepts);
+  await app.register(cookie, { secret: config.SESSION_SECRET });
+  await app.register(formbody);
+  await app.register(serveStatic, {
+    root: fileURLToPath(new URL('../static', import.meta.url)),
+    prefix: '/static/',
+    maxAge: '1h',
+  });
+  await app.register(sessionRoutes);
+  await app.register(apiRoutes, { backends });
+  await app.register(pageRoutes, { backends, config });
+  return app;
+}

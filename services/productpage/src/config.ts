@@ -1,0 +1,25 @@
+import { randomBytes } from 'node:crypto';
+import { backendSpecs, chassisSpecs, readEnvironment, whole } from '@bookinfo/chassis';
+import { str, url } from 'envalid';
+
+export type Config = ReturnType<typeof readConfig>;
+
+export function readConfig(env: NodeJS.ProcessEnv) {
+  const config = readEnvironment(env, {
+    ...chassisSpecs,
+    ...backendSpecs('DETAILS'),
+    ...backendSpecs('REVIEWS'),
+    ...backendSpecs('RATINGS'),
+    /** Signs the session cookie. All pods behind one name need the same, or a sign-in lasts until the next pod. */
+    SESSION_SECRET: str({ default: '', desc: 'a secret text' }),
+    /** v-flooding: this many extra requests for reviews per page view. */
+    FLOOD_FACTOR: whole(0)({ default: 0, desc: 'a whole number, 0 or more' }),
+    /** Where Jaeger's pages are, such as http://localhost:16686, to link the page's trace. */
+    JAEGER_UI_URL: url({ default: undefined, desc: 'an http or https URL' }),
+  });
+  return {
+    ...config,
+    SESSION_SECRET: config.SESSION_SECRET || randomBytes(32).toString('hex'),
+    SESSION_SECRET_IS_RANDOM: !config.SESSION_SECRET,
+  };
+}

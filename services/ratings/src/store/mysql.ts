@@ -1,0 +1,47 @@
+import { HttpError } from '@bookinfo/chassis';
+import type { FastifyBaseLogger } from 'fastify';
+import { createPool, type PoolConnection, type RowDataPacket } from 'mysql2/promise';
+import type { Config } from '../config.ts';
+import { byReviewer, DATABASE_TIMEOUT_MS, type Store } from './store.ts';
+
+/** Database `test`, table `ratings(ReviewID, Rating)`. Broken connections leave the pool, new ones take their place. */
+export function openMySqlStore(config: Config, log: FastifyBaseLogger): Store {
+  const pool = createPool({
+    host: config.MYSQL_DB_HOST,
+    port: config.MYSQL_DB_PORT,
+    user: config.MYSQL_DB_USER,
+    password: config.MYSQL_DB_PASSWORD,
+    database: 'test',
+    connectionLimit: 10,
+    connectTimeout: DATABASE_TIMEOUT_MS,
+    enableKeepAlive: true,
+  });
+
+  async function connect(): Promise<PoolConnection> {
+    try {
+      return await pool.getConnection();
+    } catch (error) {
+      log.error({ err: error }, 'MySQL does not accept a connection');
+      throw new HttpError(500, 'could not connect to ratings database');
+    }
+  }
+
+  return {
+    async read() {
+      const connection = await connect();
+      try {
+        const [rows] = await connection.query<RowDataPacket[]>({
+          sql: 'SELECT Rating FROM ratings ORDER BY ReviewID LIMIT 2',
+          timeout: DATABASE_TIMEOUT_MS,
+        });
+        connection.release();
+        return byReviewer(rows.map((row) => Number(row.Rating)));
+      } catch (error) {
+        connection.destroy();
+        log.error({ err: error }, 'MySQL query failed');
+        throw new HttpError(500, 'could not perform select');
+      }
+    },
+    close: () => pool.end(),
+  };
+}

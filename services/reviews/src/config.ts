@@ -1,0 +1,31 @@
+import { backendSpecs, chassisSpecs, readEnvironment } from '@bookinfo/chassis';
+import { bool, makeValidator, str } from 'envalid';
+
+export type Config = ReturnType<typeof readConfig>;
+
+const colorName = makeValidator<string>((input) => {
+  if (!/^[a-z]{1,30}$/.test(input)) throw new Error('not allowed');
+  return input;
+});
+
+export function readConfig(env: NodeJS.ProcessEnv) {
+  const config = readEnvironment(env, {
+    ...chassisSpecs,
+    ...backendSpecs('RATINGS'),
+    /** v1: false. v2 and v3: true. */
+    ENABLE_RATINGS: bool({ default: false, desc: 'true or false' }),
+    /** v2: black. v3: red. */
+    STAR_COLOR: colorName({ default: 'black', desc: 'a colour name in lower case, such as black or red' }),
+    /** `null`, the word, is what a reader of the JSON sees when there is no cluster name. */
+    CLUSTER_NAME: str({ default: 'null', desc: 'the name of this cluster' }),
+  });
+  return { ...config, RATINGS_TIMEOUT_MS: ratingsTimeoutMs(config.STAR_COLOR) };
+}
+
+/**
+ * The fault-injection lesson stands on these two. v2 waits 10 s for ratings, so a delay of 7 s gets through here, but
+ * not through productpage, which gives up after 2 × 3 s. v3 is the fixed version: it answers after 2.5 s without stars.
+ */
+function ratingsTimeoutMs(starColor: string): number {
+  return starColor === 'black' ? 10_000 : 2_500;
+}
