@@ -41,7 +41,7 @@ async function read(file: string): Promise<string | undefined> {
 async function main(): Promise<void> {
   const check = process.argv.includes('--check');
   const overlays = await readdir(OVERLAYS);
-  const wanted = new Map(
+  const wanted = new Map<string, string>(
     await Promise.all(overlays.map(async (overlay) => [`${overlay}.yaml`, await build(overlay)] as const)),
   );
   const present = (await readdir(FOLDER)).filter((file) => file.endsWith('.yaml') && file !== 'kustomization.yaml');

@@ -1,0 +1,386 @@
+/** What no schema says about the files of k8s/: that the names in them meet, and that every pod is fit for the lab. */
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { parse as parseYaml } from 'yaml';
+import { appliedFiles, type Manifest, parse, type Resource, ROOT, text, yamlFiles } from './load.ts';
+
+type Labels = Record<string, string>;
+interface EnvVar {
+  name: string;
+  value?: string;
+  valueFrom?: { secretKeyRef?: { name: string; key: string; optional?: boolean } };
+}
+interface Probe {
+  httpGet?: { path: string; port: string | number };
+  tcpSocket?: { port: string | number };
+}
+interface Container {
+  name: string;
+  image: string;
+  imagePullPolicy?: string;
+  env?: EnvVar[];
+  ports?: { name: string; containerPort: number }[];
+  resources?: { requests?: Labels; limits?: Labels };
+  securityContext?: {
+    allowPrivilegeEscalation?: boolean;
+    readOnlyRootFilesystem?: boolean;
+    privileged?: boolean;
+    capabilities?: { drop?: string[]; add?: string[] };
+  };
+  startupProbe?: Probe;
+  livenessProbe?: Probe;
+  readinessProbe?: Probe;
+  lifecycle?: { preStop?: { sleep?: { seconds: number } } };
+}
+interface PodTemplate {
+  metadata: { labels: Labels; annotations?: Labels };
+  spec: {
+    serviceAccountName?: string;
+    automountServiceAccountToken?: boolean;
+    hostNetwork?: boolean;
+    terminationGracePeriodSeconds?: number;
+    securityContext?: { runAsNonRoot?: boolean; runAsUser?: number; seccompProfile?: { type: string } };
+    initContainers?: Container[];
+    containers: Container[];
+    volumes?: { name: string; configMap?: { name: string }; emptyDir?: object; hostPath?: object }[];
+  };
+}
+interface Selector {
+  matchLabels?: Labels;
+  matchExpressions?: { key: string; operator: string; values?: string[] }[];
+}
+interface Workload extends Manifest {
+  kind: 'Deployment' | 'StatefulSet';
+  spec: { selector: Selector; template: PodTemplate };
+}
+
+const k8s = appliedFiles()
+  .filter((file) => file.startsWith('k8s/'))
+  .flatMap(parse);
+const isWorkload = (doc: Manifest): doc is Workload => doc.kind === 'Deployment' || doc.kind === 'StatefulSet';
+const workloads = k8s.flatMap(({ file, doc }) => (isWorkload(doc) ? [{ file, doc, name: doc.metadata.name }] : []));
+const templates = workloads.map(({ doc }) => doc.spec.template);
+const ofKind = (kind: string): Resource[] => k8s.filter(({ doc }) => doc.kind === kind);
+const has = (kind: string, name: string): boolean => ofKind(kind).some(({ doc }) => doc.metadata.name === name);
+const title = ({ file, doc }: Resource): string => `${file} ${doc.kind}/${doc.metadata.name}`;
+
+function matches({ matchLabels = {}, matchExpressions = [] }: Selector, labels: Labels): boolean {
+  const equal = Object.entries(matchLabels).every(([key, value]) => labels[key] === value);
+  return (
+    equal &&
+    matchExpressions.every(({ key, operator, values = [] }) => {
+      const value = labels[key];
+      if (operator === 'In') return value !== undefined && values.includes(value);
+      if (operator === 'Exists') return value !== undefined;
+      throw new Error(`no ${operator} so far`);
+    })
+  );
+}
+const podsOf = (selector: Selector): PodTemplate[] =>
+  templates.filter(({ metadata }) => matches(selector, metadata.labels));
+
+describe('the files', () => {
+  test.for([
+    'bookinfo',
+    'bookinfo-certificate',
+    'bookinfo-db',
+    'bookinfo-details',
+    'bookinfo-details-dualstack',
+    'bookinfo-details-v2',
+    'bookinfo-dualstack',
+    'bookinfo-ingress',
+    'bookinfo-mysql',
+    'bookinfo-psa',
+    'bookinfo-ratings',
+    'bookinfo-ratings-discovery',
+    'bookinfo-ratings-discovery-dualstack',
+    'bookinfo-ratings-dualstack',
+    'bookinfo-ratings-v2',
+    'bookinfo-ratings-v2-mysql',
+    'bookinfo-ratings-v2-mysql-vm',
+    'bookinfo-reviews-v2',
+    'bookinfo-versions',
+    'productpage-nodeport',
+  ])('include %s.yaml, which tutorials name', (name) => {
+    expect(existsSync(join(ROOT, 'k8s', `${name}.yaml`))).toBe(true);
+  });
+
+  test.for(appliedFiles())('%s starts with two comments: what it shows, how to see it', (file) => {
+    const [shows, seeIt, next] = text(file).split('\n');
+    expect(shows).toMatch(/^# \S.*\.$/);
+    expect(seeIt).toMatch(/^# See it: \S/);
+    expect(next).not.toMatch(/^#/);
+  });
+
+  test.for(appliedFiles().filter((file) => file.startsWith('k8s/')))('%s refers to files that exist', (file) => {
+    const named = text(file).match(/\b(?:k8s|istio)\/[\w./-]+\.(?:yaml|sh)\b/g) ?? [];
+    expect(named.filter((name) => !existsSync(join(ROOT, name)))).toEqual([]);
+  });
+
+  test('use stable APIs only, but for kinds that have none', () => {
+    const unstable = k8s.filter(
+      ({ doc }) => !/\/?v\d+$/.test(doc.apiVersion) && !doc.apiVersion.startsWith('argoproj.io/'),
+    );
+    expect(unstable.map(title)).toEqual([]);
+  });
+
+  test.for([
+    ['service', 'Service', 1],
+    ['account', 'ServiceAccount', 1],
+  ] as const)('bookinfo.yaml is applied in parts by -l %s=…', ([label, kind, count]) => {
+    for (const app of ['productpage', 'details', 'reviews', 'ratings']) {
+      const picked = parse('k8s/bookinfo.yaml').filter(({ doc }) => doc.metadata.labels?.[label] === app);
+      expect(picked.map(({ doc }) => doc.kind)).toEqual(Array(count).fill(kind));
+    }
+  });
+
+  test.for(['v1', 'v2', 'v3'])('bookinfo.yaml -l app=reviews,version=%s is that one Deployment', (version) => {
+    const picked = parse('k8s/bookinfo.yaml').filter(({ doc }) =>
+      matches({ matchLabels: { app: 'reviews', version } }, doc.metadata.labels ?? {}),
+    );
+    expect(picked.map(({ doc }) => `${doc.kind}/${doc.metadata.name}`)).toEqual([`Deployment/reviews-${version}`]);
+  });
+});
+
+describe('names meet', () => {
+  test.for(ofKind('Service').map((r) => [title(r), r.doc] as const))('%s', ([, doc]) => {
+    const spec = doc.spec as {
+      selector: Labels;
+      ports: { name: string; port: number; targetPort?: string | number }[];
+    };
+    const pods = podsOf({ matchLabels: spec.selector });
+    expect(pods, `pods of ${JSON.stringify(spec.selector)}`).not.toEqual([]);
+    for (const { port, targetPort = port } of spec.ports) {
+      for (const { spec: pod } of pods) {
+        const ports = pod.containers.flatMap((container) => container.ports ?? []);
+        expect(ports.flatMap(({ name, containerPort }) => [name, containerPort])).toContain(targetPort);
+      }
+    }
+  });
+
+  test.for([...ofKind('PodDisruptionBudget'), ...ofKind('NetworkPolicy')].map((r) => [title(r), r.doc] as const))(
+    '%s selects pods, and peers that exist',
+    ([, doc]) => {
+      const spec = doc.spec as {
+        selector?: Selector;
+        podSelector?: Selector;
+        ingress?: { from?: Peer[]; ports?: { port: number }[] }[];
+        egress?: { to?: Peer[]; ports?: { port: number }[] }[];
+      };
+      type Peer = { podSelector?: Selector; namespaceSelector?: Selector };
+      const own = podsOf(spec.selector ?? spec.podSelector ?? {});
+      expect(own).not.toEqual([]);
+      // Peers of other namespaces, and gateways that the Gateway API makes, are no pods of these files.
+      const local = (peers: Peer[] = []) =>
+        peers.flatMap(({ podSelector, namespaceSelector }) =>
+          podSelector &&
+          !namespaceSelector &&
+          !podSelector.matchExpressions?.some(({ operator }) => operator === 'Exists')
+            ? [podSelector]
+            : [],
+        );
+      for (const { from, ports = [] } of spec.ingress ?? []) {
+        for (const selector of local(from)) {
+          expect(podsOf(selector), JSON.stringify(selector)).not.toEqual([]);
+          for (const { port } of ports) expect(portsOf(own)).toContain(port);
+        }
+      }
+      for (const { to, ports = [] } of spec.egress ?? []) {
+        for (const selector of local(to)) {
+          expect(podsOf(selector), JSON.stringify(selector)).not.toEqual([]);
+          for (const { port } of ports) expect(portsOf(podsOf(selector))).toContain(port);
+        }
+      }
+    },
+  );
+  const portsOf = (pods: PodTemplate[]): number[] =>
+    pods.flatMap(({ spec }) => spec.containers.flatMap(({ ports = [] }) => ports.map((port) => port.containerPort)));
+
+  test.for(ofKind('HorizontalPodAutoscaler').map((r) => [title(r), r.doc] as const))('%s', ([, doc]) => {
+    const spec = doc.spec as {
+      scaleTargetRef: { kind: string; name: string };
+      metrics: { containerResource: { container: string; name: string } }[];
+    };
+    const target = workloads.find(
+      ({ doc: { kind }, name }) => kind === spec.scaleTargetRef.kind && name === spec.scaleTargetRef.name,
+    );
+    const containers = target?.doc.spec.template.spec.containers ?? [];
+    for (const { containerResource } of spec.metrics) {
+      const container = containers.find(({ name }) => name === containerResource.container);
+      expect(container?.resources?.requests?.[containerResource.name]).toBeDefined();
+    }
+  });
+
+  test.for(ofKind('Ingress').map((r) => [title(r), r.doc] as const))('%s', ([, doc]) => {
+    const spec = doc.spec as {
+      ingressClassName: string;
+      rules: { http: { paths: { path: string; backend: { service: { name: string; port: { name: string } } } }[] } }[];
+    };
+    expect(has('IngressClass', spec.ingressClassName)).toBe(true);
+    for (const { backend } of spec.rules.flatMap((rule) => rule.http.paths)) {
+      const service = ofKind('Service').find(({ doc: { metadata } }) => metadata.name === backend.service.name);
+      const ports = (service?.doc.spec as { ports: { name: string }[] } | undefined)?.ports;
+      expect(ports?.map(({ name }) => name)).toContain(backend.service.port.name);
+    }
+  });
+
+  test.for(workloads.map((w) => [title(w), w.doc] as const))('%s', ([, { spec }]) => {
+    const pod = spec.template.spec;
+    expect(matches(spec.selector, spec.template.metadata.labels), 'its selector and its pods').toBe(true);
+    if (pod.serviceAccountName)
+      expect(has('ServiceAccount', pod.serviceAccountName), pod.serviceAccountName).toBe(true);
+    for (const { configMap } of pod.volumes ?? [])
+      if (configMap) expect(has('ConfigMap', configMap.name), configMap.name).toBe(true);
+    for (const { env = [], ports = [], ...container } of pod.containers) {
+      for (const { valueFrom } of env) {
+        const wanted = valueFrom?.secretKeyRef;
+        if (!wanted) continue;
+        const secret = ofKind('Secret').find(({ doc }) => doc.metadata.name === wanted.name);
+        expect(Object.keys((secret?.doc.stringData as object | undefined) ?? {}), wanted.name).toContain(wanted.key);
+      }
+      const probes = [container.startupProbe, container.livenessProbe, container.readinessProbe];
+      for (const { port } of probes.flatMap((probe) => probe?.httpGet ?? probe?.tcpSocket ?? []))
+        expect(ports.flatMap(({ name, containerPort }) => [name, containerPort])).toContain(port);
+    }
+  });
+});
+
+describe('every pod', () => {
+  const images = (
+    parseYaml(text('k8s/components/images/kustomization.yaml')) as {
+      images: { name: string; newName?: string; newTag: string }[];
+    }
+  ).images.map(({ name, newName = name, newTag }) => `${newName}:${newTag}`);
+
+  test('comes from an image of the one list, whose tags are pinned', () => {
+    for (const image of images) expect(image).toMatch(/^[a-z0-9./-]+:\d[\w.]*$/);
+    const used = new Set(templates.flatMap(({ spec }) => spec.containers.map(({ image }) => image)));
+    expect([...used].sort()).toEqual([...images].sort());
+  });
+
+  test.for(workloads.map((w) => [title(w), w.doc] as const))(
+    '%s passes Pod Security "restricted", and more',
+    ([, doc]) => {
+      const { spec: pod } = doc.spec.template;
+      expect(pod.automountServiceAccountToken).toBe(false);
+      expect(pod.hostNetwork).toBeUndefined();
+      expect(pod.securityContext).toMatchObject({ runAsNonRoot: true, seccompProfile: { type: 'RuntimeDefault' } });
+      expect(pod.securityContext?.runAsUser).toBeGreaterThan(0);
+      for (const volume of pod.volumes ?? []) expect(volume.configMap ?? volume.emptyDir, volume.name).toBeDefined();
+      for (const container of [...pod.containers, ...(pod.initContainers ?? [])]) {
+        expect(container.securityContext).toEqual({
+          allowPrivilegeEscalation: false,
+          readOnlyRootFilesystem: true,
+          capabilities: { drop: ['ALL'] },
+        });
+        expect(container.imagePullPolicy).toBe('IfNotPresent');
+        expect(container.resources?.requests).toMatchObject({ cpu: expect.any(String), memory: expect.any(String) });
+        expect(container.resources?.limits).toMatchObject({ memory: expect.any(String) });
+      }
+    },
+  );
+
+  test.for(workloads.map((w) => [title(w), w.doc] as const))('%s defines a variable before it uses it', ([, doc]) => {
+    for (const { env = [] } of doc.spec.template.spec.containers) {
+      env.forEach(({ name, value = '' }, index) => {
+        const before = env.slice(0, index).map((variable) => variable.name);
+        for (const [, used] of value.matchAll(/\$\((\w+)\)/g)) expect(before, `${name} uses ${used}`).toContain(used);
+      });
+    }
+  });
+});
+
+describe('every Bookinfo service', () => {
+  const services = workloads.filter(({ doc }) => doc.spec.template.spec.containers[0]?.image.includes('bookinfo-ts/'));
+  const firstContainer = ({ doc }: { doc: Workload }): Container => {
+    const [container] = doc.spec.template.spec.containers;
+    if (!container) throw new Error(`${doc.metadata.name} has no container`);
+    return container;
+  };
+
+  test.for(services.map((w) => [title(w), w] as const))('%s is named, probed and measured alike', ([, service]) => {
+    const { metadata, spec } = service.doc.spec.template;
+    const container = firstContainer(service);
+    const { app = '', version = '' } = metadata.labels;
+    expect(service.name).toBe(`${app}-${version}`);
+    expect(service.doc.metadata.labels).toEqual({ app, version });
+    expect(container.name).toBe(app);
+    expect(container.image).toMatch(new RegExp(`/${app}:`));
+    expect(spec.serviceAccountName).toMatch(new RegExp(`^bookinfo-${app}(-v2)?$`));
+    expect(metadata.annotations).toEqual({
+      'prometheus.io/scrape': 'true',
+      'prometheus.io/port': '9080',
+      'prometheus.io/path': '/metrics',
+      'resource.opentelemetry.io/service.name': app,
+    });
+    expect(container.startupProbe?.httpGet?.path).toBe('/health/live');
+    expect(container.readinessProbe?.httpGet?.path).toBe('/health/ready');
+    expect(container.livenessProbe?.httpGet?.path).toBe(version === 'v-unhealthy' ? '/health' : '/health/live');
+    const sleep = container.lifecycle?.preStop?.sleep?.seconds ?? 0;
+    expect(sleep).toBeGreaterThan(0);
+    // The longest request that a pod may have to finish is the 10 s that reviews v2 waits for ratings.
+    expect(spec.terminationGracePeriodSeconds).toBeGreaterThan(sleep + 10);
+    const attributes = container.env?.find(({ name }) => name === 'OTEL_RESOURCE_ATTRIBUTES')?.value;
+    expect(attributes).toContain(`k8s.deployment.name=${service.name}`);
+  });
+
+  const OWN_VARIABLES: Record<string, Record<string, string>> = {
+    'productpage-v1': { SERVICE_VERSION: 'v1' },
+    'productpage-v2': { SERVICE_VERSION: 'v2' },
+    'productpage-v-flooding': { SERVICE_VERSION: 'v-flooding', FLOOD_FACTOR: '100' },
+    'details-v1': { SERVICE_VERSION: 'v1' },
+    'details-v2': { SERVICE_VERSION: 'v2', ENABLE_EXTERNAL_BOOK_SERVICE: 'true', DO_NOT_ENCRYPT: 'true' },
+    'reviews-v1': { SERVICE_VERSION: 'v1', ENABLE_RATINGS: 'false' },
+    'reviews-v2': { SERVICE_VERSION: 'v2', ENABLE_RATINGS: 'true', STAR_COLOR: 'black' },
+    'reviews-v3': { SERVICE_VERSION: 'v3', ENABLE_RATINGS: 'true', STAR_COLOR: 'red' },
+    'ratings-v1': { SERVICE_VERSION: 'v1' },
+    'ratings-v2': { SERVICE_VERSION: 'v2', MONGO_DB_URL: 'mongodb://mongodb:27017/test' },
+    'ratings-v2-mysql': {
+      SERVICE_VERSION: 'v2',
+      DB_TYPE: 'mysql',
+      MYSQL_DB_HOST: 'mysqldb',
+      MYSQL_DB_PORT: '3306',
+      MYSQL_DB_USER: 'root',
+    },
+    'ratings-v2-mysql-vm': {
+      SERVICE_VERSION: 'v2',
+      DB_TYPE: 'mysql',
+      MYSQL_DB_HOST: 'mysqldb.vm.svc.cluster.local',
+      MYSQL_DB_PORT: '3306',
+      MYSQL_DB_USER: 'root',
+    },
+    'ratings-v-faulty': { SERVICE_VERSION: 'v-faulty' },
+    'ratings-v-delayed': { SERVICE_VERSION: 'v-delayed' },
+    'ratings-v-unavailable': { SERVICE_VERSION: 'v-unavailable' },
+    'ratings-v-unhealthy': { SERVICE_VERSION: 'v-unhealthy' },
+  };
+
+  test('is there in every version', () => {
+    expect(new Set(services.map(({ name }) => name))).toEqual(new Set(Object.keys(OWN_VARIABLES)));
+  });
+
+  test.for(services.map((w) => [title(w), w] as const))('%s differs by its environment', ([, service]) => {
+    const own = (firstContainer(service).env ?? []).flatMap(({ name, value }) =>
+      value === undefined || name.startsWith('OTEL_') || name === 'JAEGER_UI_URL' ? [] : [[name, value] as const],
+    );
+    expect(Object.fromEntries(own)).toEqual(OWN_VARIABLES[service.name]);
+  });
+});
+
+test('the kustomizations list every folder that they should', () => {
+  const sources = yamlFiles('k8s').filter((file) => file.endsWith('/kustomization.yaml'));
+  const listed = sources.flatMap((file) => {
+    const { resources = [], components = [] } = parseYaml(text(file)) as {
+      resources?: string[];
+      components?: string[];
+    };
+    return [...resources, ...components].map((entry) => join(file, '..', entry));
+  });
+  const folders = sources.map((file) => join(file, '..')).filter((folder) => /^k8s\/(base|components)\//.test(folder));
+  // The features as such are for a kustomization of the reader's own; overlays pick single workloads from them.
+  const features = ['canary', 'details-v2', 'faults', 'mongodb', 'mysql', 'mysql-vm'].map(
+    (name) => `k8s/components/${name}`,
+  );
+  expect(folders.filter((folder) => !listed.includes(folder)).sort()).toEqual(features.sort());
+});
