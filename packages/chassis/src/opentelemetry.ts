@@ -1,16 +1,18 @@
+import { createRequire } from 'node:module';
 import { basename, dirname } from 'node:path';
 import type { Span } from '@opentelemetry/api';
-import { getNodeAutoInstrumentations } from '@opentelemetry/auto-instrumentations-node';
-import { setGlobalErrorHandler } from '@opentelemetry/core';
-import { defaultResource, resourceFromAttributes } from '@opentelemetry/resources';
-import { NodeSDK } from '@opentelemetry/sdk-node';
+import type { NodeSDKConfiguration } from '@opentelemetry/sdk-node';
 import { currentClientSpan } from './client-span.ts';
+
+type Instrumentation = NonNullable<NodeSDKConfiguration['instrumentations']>[number];
 
 /** Flushing must not outlive the pod's grace period when the collector is gone. */
 const FLUSH_TIMEOUT_MS = 3000;
 
 /** Defaults for variables that the environment leaves open. */
 const DEFAULTS = {
+  // services/<name>/src/server.ts
+  OTEL_SERVICE_NAME: basename(dirname(dirname(process.argv[1] ?? ''))),
   // On extraction the last name wins. Istio's OTLP provider rewrites traceparent only, so W3C must be the last word;
   // B3 goes out as well, for meshes whose proxies report to Zipkin.
   OTEL_PROPAGATORS: 'b3multi,baggage,tracecontext',
@@ -22,8 +24,36 @@ const DEFAULTS = {
   OTEL_NODE_ENABLED_INSTRUMENTATIONS: 'http,undici,pino,mongodb,mysql2,runtime-node',
 };
 
+/** Settings for instrumentations that need some. */
+const SETTINGS: Record<string, object> = {
+  // Probes and scrapes say nothing about a request and would drown the rest.
+  http: {
+    ignoreIncomingRequestHook: ({ url = '' }: { url?: string }) =>
+      url.startsWith('/health') || url.startsWith('/metrics'),
+  },
+  undici: { requestHook: describeClientSpan },
+  pino: { disableLogSending: true },
+};
+
+/**
+ * The meta-package's index imports all of its forty instrumentations. Loading from its place in the dependency tree
+ * gives the same versions, and of them only what is enabled: 11 MB less memory per process.
+ */
+const load = createRequire(import.meta.resolve('@opentelemetry/auto-instrumentations-node'));
+
 export function startOpenTelemetry() {
   for (const [name, value] of Object.entries(DEFAULTS)) process.env[name] ||= value;
+  // What the environment says of the resource comes last and wins.
+  process.env.OTEL_RESOURCE_ATTRIBUTES = [
+    'service.namespace=bookinfo',
+    `service.version=${encodeURIComponent(process.env.SERVICE_VERSION || 'v1')}`,
+    process.env.OTEL_RESOURCE_ATTRIBUTES,
+  ]
+    .filter(Boolean)
+    .join(',');
+
+  const { setGlobalErrorHandler }: typeof import('@opentelemetry/core') = load('@opentelemetry/core');
+  const { NodeSDK }: typeof import('@opentelemetry/sdk-node') = load('@opentelemetry/sdk-node');
 
   let listener: ((error: Error) => void) | undefined;
   setGlobalErrorHandler((exception) => {
@@ -32,22 +62,7 @@ export function startOpenTelemetry() {
   });
 
   const sdk = new NodeSDK({
-    resource: defaultResource().merge(
-      resourceFromAttributes({
-        // services/<name>/src/server.ts
-        'service.name': basename(dirname(dirname(process.argv[1] ?? ''))),
-        'service.namespace': 'bookinfo',
-        'service.version': process.env.SERVICE_VERSION || 'v1',
-      }),
-    ),
-    instrumentations: getNodeAutoInstrumentations({
-      '@opentelemetry/instrumentation-http': {
-        // Probes and scrapes say nothing about a request and would drown the rest.
-        ignoreIncomingRequestHook: ({ url = '' }) => url.startsWith('/health') || url.startsWith('/metrics'),
-      },
-      '@opentelemetry/instrumentation-undici': { requestHook: describeClientSpan },
-      '@opentelemetry/instrumentation-pino': { disableLogSending: true },
-    }),
+    instrumentations: (process.env.OTEL_NODE_ENABLED_INSTRUMENTATIONS ?? '').split(',').map(loadInstrumentation),
   });
   sdk.start();
 
@@ -57,6 +72,14 @@ export function startOpenTelemetry() {
       listener = l;
     },
   };
+}
+
+/** `http` → an HttpInstrumentation. */
+function loadInstrumentation(name: string): Instrumentation {
+  const exported: Record<string, unknown> = load(`@opentelemetry/instrumentation-${name.trim()}`);
+  const found = Object.entries(exported).find(([key]) => key.endsWith('Instrumentation'));
+  const Instrumentation = found?.[1] as new (config: object) => Instrumentation;
+  return new Instrumentation(SETTINGS[name.trim()] ?? {});
 }
 
 /** Names a client span after its route; the instrumentation knows the concrete path only. */

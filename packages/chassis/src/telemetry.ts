@@ -3,6 +3,12 @@
  * The standard OTEL_* variables alone configure it. It is on when an OTLP endpoint or a traces exporter is named and
  * OTEL_SDK_DISABLED is not true; off, no part of the SDK is even loaded.
  */
+import { enableCompileCache } from 'node:module';
+
+// The same line of thought, be early: what is loaded from here on is kept compiled for the next start, where the
+// temporary folder can be written to.
+enableCompileCache();
+
 const { env } = process;
 
 const wanted = [env.OTEL_EXPORTER_OTLP_ENDPOINT, env.OTEL_EXPORTER_OTLP_TRACES_ENDPOINT, env.OTEL_TRACES_EXPORTER];
