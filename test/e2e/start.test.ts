@@ -1,0 +1,127 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import type { AddressInfo } from 'node:net';
+import { createServer } from 'node:net';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+
+/** `pnpm start` as a user would run it, without pnpm in between. */
+function runStart(...args: string[]) {
+  const child = spawn(process.execPath, ['lab/start.ts', ...args], {
+    cwd: fileURLToPath(new URL('../..', import.meta.url)),
+    env: { PATH: process.env.PATH },
+  });
+  const run = { child, stdout: '', stderr: '', exit: once(child, 'exit').then(([code]) => code as number) };
+  child.stdout.on('data', (chunk) => (run.stdout += chunk));
+  child.stderr.on('data', (chunk) => (run.stderr += chunk));
+  return run;
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, 'close');
+  return port;
+}
+
+describe('pnpm start', () => {
+  let run: ReturnType<typeof runStart>;
+  let page: string;
+  beforeAll(async () => {
+    const port = await freePort();
+    page = `http://127.0.0.1:${port}/productpage`;
+    run = runStart('--port', String(port), '--traces');
+    await vi.waitUntil(() => run.stdout.includes('Ready after'), { timeout: 30_000 });
+  });
+  afterAll(() => run.child.kill('SIGKILL'));
+
+  test('says what runs where and where the page is', () => {
+    for (const name of [
+      'productpage-v1',
+      'productpage-v2',
+      'details-v1',
+      'reviews-v1',
+      'reviews-v2',
+      'reviews-v3',
+      'ratings-v1',
+    ]) {
+      expect(run.stdout).toMatch(new RegExp(`  ${name} +http://127.0.0.1:\\d+  pid \\d+`));
+    }
+    expect(run.stdout).toContain(page.replace('127.0.0.1', 'localhost'));
+  });
+
+  test('shows no stars, black stars and red stars in turn, from both versions of the page', async () => {
+    const seen = new Set<string>();
+    const counts = new Set<number>();
+    for (let i = 0; i < 30; i++) {
+      const html = await (await fetch(page, { headers: { connection: 'close' } })).text();
+      expect(html).toContain('<title>Simple Bookstore App</title>');
+      counts.add(html.split('\n').filter((line) => line.includes('glyphicon-star')).length);
+      seen.add(/data-version="(v\d)"/.exec(html)?.[0] ?? '');
+      seen.add(/data-color="\w+"/.exec(html)?.[0] ?? 'no stars');
+    }
+    expect([...counts].toSorted()).toEqual([0, 9]);
+    expect([...seen].toSorted()).toEqual([
+      'data-color="black"',
+      'data-color="red"',
+      'data-version="v1"',
+      'data-version="v2"',
+      'no stars',
+    ]);
+  });
+
+  test('tags the log lines with the workload and draws traces', async () => {
+    expect(run.stdout).toMatch(/^details-v1 .*GET \/details\/0 200/m);
+    await vi.waitFor(() => {
+      expect(run.stdout).toMatch(/trace [0-9a-f]{32}, 8 spans\n└─ productpage v\d GET \/productpage 200/);
+    });
+  });
+
+  test('keeps a sign-in whichever version of the page answers', async () => {
+    const signIn = await fetch(page.replace('productpage', 'login'), {
+      method: 'POST',
+      body: new URLSearchParams({ username: 'jason', passwd: 'x' }),
+      redirect: 'manual',
+    });
+    const cookie = signIn.headers.get('set-cookie')?.split(';')[0] ?? '';
+    for (let i = 0; i < 4; i++) {
+      const html = await (await fetch(page, { headers: { cookie, connection: 'close' } })).text();
+      expect(html).toContain('jason');
+    }
+  });
+
+  test('stops everything on Ctrl-C', async () => {
+    const pids = [...run.stdout.matchAll(/ pid (\d+)/g)].map(([, pid]) => Number(pid));
+    run.child.kill('SIGINT');
+    expect(await run.exit).toBe(0);
+    for (const pid of pids) expect(() => process.kill(pid, 0)).toThrow('ESRCH');
+  });
+});
+
+test('pnpm start --help explains the options', async () => {
+  const run = runStart('--help');
+  expect(await run.exit).toBe(0);
+  expect(run.stdout).toContain('--traces');
+});
+
+test.each([['--bogus'], ['--port', 'x'], ['--port', '70000']])(
+  'pnpm start %s %s: usage and exit 2',
+  async (...args) => {
+    const run = runStart(...args);
+    expect(await run.exit).toBe(2);
+    expect(run.stderr).toContain('Usage: pnpm start');
+    expect(run.stderr).not.toMatch(/^ +at /m);
+  },
+);
+
+test('a port in use is said in one line', async () => {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  const run = runStart('--port', String(port));
+  expect(await run.exit).toBe(1);
+  expect(run.stderr).toBe(`port ${port} is in use, choose another one with --port\n`);
+  server.close();
+});
