@@ -10,6 +10,10 @@ declare module 'fastify' {
 /** `/health/live` and `/health/ready`. The `/health` of the original Bookinfo differs per service and stays with it. */
 export const health = fp(async (app) => {
   app.decorate('accepting', true);
+  // A client that keeps its connection alive is asked to let go of it, or the closing listener would wait for it.
+  app.addHook('onSend', async (_request, reply) => {
+    if (!app.accepting) reply.header('connection', 'close');
+  });
   app.get('/health/live', async () => ({ status: 'live' }));
   app.get('/health/ready', async (_request, reply) =>
     app.accepting ? { status: 'ready' } : reply.code(503).send({ status: 'shutting down' }),

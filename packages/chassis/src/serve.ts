@@ -13,17 +13,20 @@ export async function serve<C extends ChassisConfig>(
   readConfig: (env: NodeJS.ProcessEnv) => C,
   buildApp: (config: C) => Promise<App>,
 ): Promise<void> {
-  const config = orExit(() => readConfig(process.env));
-  const app = await buildApp(config);
+  const { app, config } = await orExit(async () => {
+    const config = readConfig(process.env);
+    return { config, app: await buildApp(config) };
+  });
   telemetry.onExportFailure(({ message }) =>
     app.log.warn(`telemetry cannot be exported, requests are not affected: ${message}`),
   );
 
-  closeWithGrace({ delay: config.SHUTDOWN_TIMEOUT_SECONDS * 1000, logger: app.log }, async ({ signal, err }) => {
+  const { SHUTDOWN_DELAY_SECONDS: delay, SHUTDOWN_TIMEOUT_SECONDS: timeout } = config;
+  closeWithGrace({ delay: (delay + timeout) * 1000, logger: app.log }, async ({ signal, err }) => {
     if (err) app.log.fatal({ err }, 'unexpected error, shutting down');
     else app.log.info(`${signal}: shutting down`);
     app.accepting = false;
-    await sleep(config.SHUTDOWN_DELAY_SECONDS * 1000);
+    await sleep(delay * 1000);
     await app.close();
     await telemetry.shutdown();
   });
@@ -35,9 +38,9 @@ export async function serve<C extends ChassisConfig>(
   }
 }
 
-function orExit<T>(read: () => T): T {
+async function orExit<T>(build: () => Promise<T>): Promise<T> {
   try {
-    return read();
+    return await build();
   } catch (error) {
     if (error instanceof ConfigError) fail(error.message);
     throw error;

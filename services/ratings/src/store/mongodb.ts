@@ -1,4 +1,4 @@
-import { HttpError } from '@bookinfo/chassis';
+import { ConfigError, HttpError } from '@bookinfo/chassis';
 import type { FastifyBaseLogger } from 'fastify';
 import { MongoClient, MongoServerError } from 'mongodb';
 import type { Config } from '../config.ts';
@@ -6,13 +6,7 @@ import { byReviewer, DATABASE_TIMEOUT_MS, type Store } from './store.ts';
 
 /** Database `test`, collection `ratings`, documents `{rating: 5}`, `{rating: 4}`. The driver's pool reconnects by itself. */
 export function openMongoStore(config: Config, log: FastifyBaseLogger): Store {
-  const client = new MongoClient(config.MONGO_DB_URL, {
-    appName: 'ratings',
-    maxPoolSize: 10,
-    serverSelectionTimeoutMS: DATABASE_TIMEOUT_MS,
-    connectTimeoutMS: DATABASE_TIMEOUT_MS,
-    timeoutMS: DATABASE_TIMEOUT_MS,
-  });
+  const client = createClient(config.MONGO_DB_URL);
   const collection = client.db('test').collection<{ rating: number }>('ratings');
   return {
     async read() {
@@ -31,4 +25,19 @@ export function openMongoStore(config: Config, log: FastifyBaseLogger): Store {
     },
     close: () => client.close(),
   };
+}
+
+function createClient(url: string): MongoClient {
+  try {
+    return new MongoClient(url, {
+      appName: 'ratings',
+      maxPoolSize: 10,
+      serverSelectionTimeoutMS: DATABASE_TIMEOUT_MS,
+      connectTimeoutMS: DATABASE_TIMEOUT_MS,
+      timeoutMS: DATABASE_TIMEOUT_MS,
+    });
+  } catch (error) {
+    // Without the value: it may hold a password.
+    throw new ConfigError(`MONGO_DB_URL is not usable: ${error instanceof Error ? error.message : error}`);
+  }
 }
