@@ -1,4 +1,4 @@
-import { cleanEnv, makeValidator, num, port, type Spec, str, type ValidatorSpec } from 'envalid';
+import { cleanEnv, makeValidator, port, type Spec, str, type ValidatorSpec } from 'envalid';
 
 type Specs = Record<string, ValidatorSpec<unknown>>;
 
@@ -34,17 +34,29 @@ function allowed(spec: Spec<unknown>): string {
 /** A whole number from `min` to `max`. */
 export const whole = (min: number, max = Number.MAX_SAFE_INTEGER) =>
   makeValidator<number>((input) => {
-    const value = num()._parse(input);
-    if (!Number.isInteger(value) || value < min || value > max) throw new Error('not allowed');
+    const value = /^\d+$/.test(input) ? Number(input) : Number.NaN;
+    if (!(value >= min && value <= max)) throw new Error('not allowed');
     return value;
   });
+
+/** What may stand in a header, where every answer names its version and pod. */
+const word = makeValidator<string>((input) => {
+  if (!/^[\x21-\x7e]+$/.test(input)) throw new Error('not allowed');
+  return input;
+});
+
+/** The address of a web server. */
+export const httpUrl = makeValidator<string>((input) => {
+  if (!/^https?:$/.test(URL.parse(input)?.protocol ?? '')) throw new Error('not allowed');
+  return input;
+});
 
 /** What every service reads. Kubernetes sets HOSTNAME to the pod's name. */
 export const chassisSpecs = {
   PORT: whole(0, 65535)({ default: 9080, desc: 'a TCP port, 0 (any free one) to 65535' }),
   LISTEN_ADDRESS: str({ default: '::', desc: 'an IP address of this host' }),
-  SERVICE_VERSION: str({ default: 'v1', desc: 'a version label such as v1' }),
-  HOSTNAME: str({ default: 'localhost', desc: 'the name of the pod or host' }),
+  SERVICE_VERSION: word({ default: 'v1', desc: 'a version label such as v1' }),
+  HOSTNAME: word({ default: 'localhost', desc: 'the name of the pod or host' }),
   LOG_LEVEL: str({ default: 'info', choices: ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const }),
   LOG_FORMAT: str({
     default: process.stdout.isTTY ? ('pretty' as const) : ('json' as const),

@@ -1,6 +1,14 @@
 export { type App, createApp } from './app.ts';
 export { type Answer, type Backend, backendOrigin, createBackend, type ServedBy } from './backend.ts';
-export { backendSpecs, type ChassisConfig, ConfigError, chassisSpecs, readEnvironment, whole } from './config.ts';
+export {
+  backendSpecs,
+  type ChassisConfig,
+  ConfigError,
+  chassisSpecs,
+  httpUrl,
+  readEnvironment,
+  whole,
+} from './config.ts';
 export { HttpError } from './errors.ts';
 export { forwardedHeaders } from './headers.ts';
 export { serve } from './serve.ts';

@@ -1,5 +1,5 @@
-import { chassisSpecs, readEnvironment } from '@bookinfo/chassis';
-import { bool, url } from 'envalid';
+import { chassisSpecs, httpUrl, readEnvironment } from '@bookinfo/chassis';
+import { bool } from 'envalid';
 
 export type Config = ReturnType<typeof readConfig>;
 
@@ -11,6 +11,6 @@ export function readConfig(env: NodeJS.ProcessEnv) {
     /** Speak plain HTTP to port 80 and leave TLS to the sidecar or the egress gateway. */
     DO_NOT_ENCRYPT: bool({ default: false, desc: 'true or false' }),
     /** A stand-in for Google Books where there is no internet. */
-    EXTERNAL_BOOK_SERVICE_URL: url({ default: 'https://www.googleapis.com', desc: 'an http or https URL' }),
+    EXTERNAL_BOOK_SERVICE_URL: httpUrl({ default: 'https://www.googleapis.com', desc: 'an http or https URL' }),
   });
 }

@@ -38,9 +38,8 @@ export interface GoogleBooks {
 }
 
 export function createGoogleBooks(config: Config): GoogleBooks {
-  const origin = config.DO_NOT_ENCRYPT
-    ? config.EXTERNAL_BOOK_SERVICE_URL.replace(/^https:/, 'http:')
-    : config.EXTERNAL_BOOK_SERVICE_URL;
+  const base = new URL(config.EXTERNAL_BOOK_SERVICE_URL);
+  if (config.DO_NOT_ENCRYPT) base.protocol = 'http:';
   const agent = new Agent({ connections: 8, maxResponseSize: MAX_RESPONSE_BYTES });
 
   return {
@@ -50,8 +49,8 @@ export function createGoogleBooks(config: Config): GoogleBooks {
       try {
         // No header of the incoming request goes along: cookies and tokens are none of this host's business.
         const { statusCode, body } = await agent.request({
-          origin,
-          path: `/books/v1/volumes?q=isbn:${ISBN}`,
+          origin: base.origin,
+          path: `${base.pathname.replace(/\/$/, '')}/books/v1/volumes?q=isbn:${ISBN}`,
           method: 'GET',
           headers: { accept: 'application/json' },
           signal,

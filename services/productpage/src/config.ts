@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
-import { backendSpecs, chassisSpecs, readEnvironment, whole } from '@bookinfo/chassis';
-import { str, url } from 'envalid';
+import { backendSpecs, chassisSpecs, httpUrl, readEnvironment, whole } from '@bookinfo/chassis';
+import { str } from 'envalid';
 
 export type Config = ReturnType<typeof readConfig>;
 
@@ -15,7 +15,7 @@ export function readConfig(env: NodeJS.ProcessEnv) {
     /** v-flooding: this many extra requests for reviews per page view. */
     FLOOD_FACTOR: whole(0)({ default: 0, desc: 'a whole number, 0 or more' }),
     /** Where Jaeger's pages are, such as http://localhost:16686, to link the page's trace. */
-    JAEGER_UI_URL: url({ default: undefined, desc: 'an http or https URL' }),
+    JAEGER_UI_URL: httpUrl({ default: undefined, desc: 'an http or https URL' }),
   });
   return {
     ...config,
