@@ -3,8 +3,12 @@ import { defineConfig } from 'vitest/config';
 export default defineConfig({
   test: {
     projects: [
-      { test: { name: 'packages', include: ['packages/*/test/**/*.test.ts'] } },
-      { test: { name: 'services', include: ['services/*/test/**/*.test.ts'], testTimeout: 30_000 } },
+      {
+        test: { name: 'packages', include: ['packages/*/test/**/*.test.ts'], testTimeout: 30_000, hookTimeout: 30_000 },
+      },
+      {
+        test: { name: 'services', include: ['services/*/test/**/*.test.ts'], testTimeout: 30_000, hookTimeout: 30_000 },
+      },
       { test: { name: 'e2e', include: ['test/e2e/**/*.test.ts'], testTimeout: 60_000, hookTimeout: 60_000 } },
       { test: { name: 'manifests', include: ['test/manifests/**/*.test.ts'], testTimeout: 60_000 } },
     ],
