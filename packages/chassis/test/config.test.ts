@@ -1,0 +1,66 @@
+import { describe, expect, test } from 'vitest';
+import { backendOrigin, backendSpecs, chassisSpecs, readEnvironment } from '../src/index.ts';
+
+const read = (env: NodeJS.ProcessEnv) => readEnvironment(env, { ...chassisSpecs, ...backendSpecs('RATINGS') });
+
+describe('the environment', () => {
+  test('has a default for everything', () => {
+    expect(read({})).toMatchObject({
+      PORT: 9080,
+      LISTEN_ADDRESS: '::',
+      SERVICE_VERSION: 'v1',
+      LOG_LEVEL: 'info',
+      LOG_FORMAT: 'json',
+      SHUTDOWN_DELAY_SECONDS: 0,
+      SHUTDOWN_TIMEOUT_SECONDS: 20,
+      RATINGS_HOSTNAME: 'ratings',
+      RATINGS_SERVICE_PORT: 9080,
+      SERVICES_DOMAIN: '',
+    });
+  });
+
+  test('counts an empty variable as unset', () => {
+    expect(read({ PORT: '', RATINGS_HOSTNAME: '' })).toMatchObject({ PORT: 9080, RATINGS_HOSTNAME: 'ratings' });
+  });
+
+  test('takes the port that Kubernetes injects and never RATINGS_PORT', () => {
+    const config = read({ RATINGS_SERVICE_PORT: '9081', RATINGS_PORT: 'tcp://10.0.0.1:9082' });
+    expect(config.RATINGS_SERVICE_PORT).toBe(9081);
+    expect('RATINGS_PORT' in config).toBe(false);
+  });
+
+  test('becomes a frozen object', () => {
+    expect(Object.isFrozen(read({}))).toBe(true);
+  });
+
+  test.each([
+    ['PORT', 'eighty', 'a TCP port'],
+    ['PORT', '70000', 'a TCP port'],
+    ['PORT', '-1', 'a TCP port'],
+    ['PORT', '9080.5', 'a TCP port'],
+    ['PORT', '9080abc', 'a TCP port'],
+    ['PORT', '1e3', 'a TCP port'],
+    ['LOG_LEVEL', 'loud', 'one of trace, debug, info, warn, error, fatal, silent'],
+    ['LOG_FORMAT', 'xml', 'one of json, pretty'],
+    ['RATINGS_SERVICE_PORT', 'tcp://10.0.0.1:9080', 'a TCP port'],
+    ['SHUTDOWN_TIMEOUT_SECONDS', '0', 'a whole number of seconds, 1 or more'],
+    ['SERVICE_VERSION', 'v1\r\nx: y', 'a version label'],
+    ['SERVICE_VERSION', '버전', 'a version label'],
+    ['HOSTNAME', 'a\nb', 'the name of the pod or host'],
+  ])('with %s=%j is refused in one line that says what is allowed', (name, value, allowed) => {
+    const refused = () => read({ [name]: value });
+    expect(refused).toThrow(`${name} is ${JSON.stringify(value)}: expected ${allowed}`);
+    expect(refused).toThrow(/^[^\n]*$/);
+  });
+
+  test('is refused with one line for each wrong variable', () => {
+    expect(() => read({ PORT: 'x', LOG_LEVEL: 'y' })).toThrow(/^PORT is .*\nLOG_LEVEL is .*$/);
+  });
+});
+
+test.each([
+  ['', 'http://ratings:9080'],
+  ['bookinfo.svc.cluster.local', 'http://ratings.bookinfo.svc.cluster.local:9080'],
+])('a backend in the domain %j is at %s', (domain, origin) => {
+  expect(backendOrigin('ratings', 9080, domain)).toBe(origin);
+});

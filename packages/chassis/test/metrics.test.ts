@@ -1,0 +1,67 @@
+import { describe, expect, test } from 'vitest';
+import { SERVICES } from '../../../lab/workloads.ts';
+import { start, useService } from '../../../test/support/service.ts';
+
+const COUNT = 'http_server_request_duration_seconds_count';
+
+describe.each(SERVICES)('the metrics of %s', (name) => {
+  const service = useService(name);
+  const read = async () => (await service.request('/metrics')).text;
+  const series = async () => (await read()).split('\n').filter((line) => line.startsWith(COUNT));
+  const counted = async (labels: string) => {
+    const line = (await series()).find((s) => s.startsWith(`${COUNT}{${labels}}`));
+    return Number(line?.split(' ').at(-1) ?? 0);
+  };
+
+  test('are in the format that Prometheus reads', async () => {
+    const { status, headers, text } = await service.request('/metrics');
+    expect(status).toBe(200);
+    expect(headers['content-type']).toMatch('text/plain; version=0.0.4');
+    expect(text).toMatch(/^# TYPE http_server_request_duration_seconds histogram$/m);
+  });
+
+  test('tell about the process', async () => {
+    const metrics = await read();
+    for (const metric of [
+      'nodejs_eventloop_lag_seconds',
+      'nodejs_heap_size_used_bytes',
+      'process_resident_memory_bytes',
+      'process_cpu_seconds_total',
+    ]) {
+      expect(metrics).toMatch(new RegExp(`^${metric} [0-9.e-]+$`, 'm'));
+    }
+  });
+
+  test('count every request by method, route and status', async () => {
+    const labels = 'http_request_method="GET",http_route="/health",http_response_status_code="200"';
+    const before = await counted(labels);
+    await service.request('/health?x=1');
+    await service.request('/health?x=2');
+    expect(await counted(labels)).toBe(before + 2);
+  });
+
+  test('stay few whatever addresses clients think up', async () => {
+    const before = await series();
+    for (let i = 0; i < 1000; i += 50) {
+      await Promise.all(
+        Array.from({ length: 50 }, (_, j) =>
+          service.request(`/${[crypto.randomUUID(), `static/${i + j}.css`, `${name}/${i + j}/x`][j % 3]}`),
+        ),
+      );
+    }
+    const after = await series();
+    expect(after.length).toBeLessThanOrEqual(before.length + 3);
+    expect(
+      await counted('http_request_method="GET",http_route="unmatched",http_response_status_code="404"'),
+    ).toBeGreaterThan(600);
+  });
+});
+
+test('numbers in the path are one route, in the spelling of OpenAPI', async () => {
+  await using service = await start('reviews');
+  await Promise.all([1, 2, 3].map((id) => service.request(`/reviews/${id}`)));
+  const { text } = await service.request('/metrics');
+  expect(text).toContain(
+    `${COUNT}{http_request_method="GET",http_route="/reviews/{productId}",http_response_status_code="200"} 3`,
+  );
+});

@@ -1,0 +1,55 @@
+import { afterAll, beforeAll } from 'vitest';
+import { type ServiceProcess, startService } from '../../lab/process.ts';
+import type { Service } from '../../lab/workloads.ts';
+import { type Answer, http, type Options } from './http.ts';
+
+export type Env = Record<string, string>;
+
+export interface TestedService extends AsyncDisposable, ServiceProcess {
+  /** What it has printed so far. */
+  lines: string[];
+  request(path: string, options?: Options): Promise<Answer>;
+}
+
+/** Starts a service as a process on any free port. Whoever disposes of it learns of a crash or an unclean exit. */
+export async function start(service: Service, env: Env = {}): Promise<TestedService> {
+  const lines: string[] = [];
+  const running = await startService(service, { env, onLine: (line) => lines.push(line) });
+  let killed = false;
+  return {
+    ...running,
+    lines,
+    request: (path, options) => http(`http://127.0.0.1:${running.port}${path}`, options),
+    kill(signal) {
+      killed = true;
+      running.kill(signal);
+    },
+    async [Symbol.asyncDispose]() {
+      if (killed) return;
+      running.kill('SIGTERM');
+      const code = await running.exit;
+      if (code !== 0) throw new Error(`${service} ended with ${code}:\n${lines.slice(-20).join('\n')}`);
+    },
+  };
+}
+
+/** One service process for all tests of the surrounding `describe` or file. */
+export function useService(service: Service, env: () => Env = () => ({})): TestedService {
+  return useResource(() => start(service, env()));
+}
+
+/** Opens something before the tests of the surrounding `describe` or file and closes it after them. */
+export function useResource<T extends AsyncDisposable>(open: () => Promise<T>): T {
+  const resource = {} as T;
+  beforeAll(async () => {
+    Object.assign(resource, await open());
+  });
+  afterAll(() => resource[Symbol.asyncDispose]?.());
+  return resource;
+}
+
+/** Where a service finds a backend on this machine. */
+export function backendAt(name: 'details' | 'reviews' | 'ratings', port: number): Env {
+  const prefix = name.toUpperCase();
+  return { [`${prefix}_HOSTNAME`]: '127.0.0.1', [`${prefix}_SERVICE_PORT`]: String(port) };
+}
