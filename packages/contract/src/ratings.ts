@@ -6,6 +6,8 @@ export const RatingsToStore = Type.Record(
   Type.Integer({ minimum: 1, maximum: 5 }),
   {
     maxProperties: 100,
+    // Else a name that the pattern does not match could have any value.
+    additionalProperties: false,
   },
 );
 
