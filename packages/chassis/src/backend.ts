@@ -77,7 +77,7 @@ export function createBackend(origin: string): Backend {
       });
       const text = await body.text();
       if (statusCode !== 200) {
-        const status = statusCode >= 400 ? statusCode : 502;
+        const status = statusCode >= 400 && statusCode < 600 ? statusCode : 502;
         return { ok: false, status, reason: `answered ${statusCode}` };
       }
       const parsed = parseJson(text);
