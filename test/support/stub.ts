@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { createServer, type IncomingHttpHeaders, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { useResource } from './service.ts';
@@ -10,8 +11,8 @@ export interface Received {
   path: string;
   headers: IncomingHttpHeaders;
   rawHeaders: string[];
-  /** Whether the client hung up before it had the whole answer. */
-  aborted: boolean;
+  /** Whether the client had the whole answer or hung up before. */
+  end: Promise<'answered' | 'aborted'>;
 }
 
 /** A backend of our own: a real server that does what a test tells it to and remembers what it was asked. */
@@ -26,11 +27,8 @@ export async function openStub(behaviour: Behaviour): Promise<Stub> {
   const received: Received[] = [];
   const server = createServer((request, response) => {
     const { method = '', url = '', headers, rawHeaders } = request;
-    const entry: Received = { method, path: url, headers, rawHeaders, aborted: false };
-    received.push(entry);
-    response.on('close', () => {
-      entry.aborted = !response.writableFinished;
-    });
+    const end = once(response, 'close').then(() => (response.writableFinished ? 'answered' : 'aborted'));
+    received.push({ method, path: url, headers, rawHeaders, end });
     current(response, request);
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
@@ -93,3 +91,9 @@ export const answersByteByByte =
     const timer = setInterval(() => response.write(bytes.shift() ?? ' '), 100);
     response.on('close', () => clearInterval(timer));
   };
+
+/** One behaviour for the first request and another one for all that follow. */
+export const firstly = (first: Behaviour, then: Behaviour): Behaviour => {
+  const left = [first];
+  return (response, request) => (left.pop() ?? then)(response, request);
+};

@@ -1,0 +1,79 @@
+import { createServer } from 'node:net';
+import { describe, expect, test } from 'vitest';
+import { start, useService } from '../../../test/support/service.ts';
+import { closedPort } from '../../../test/support/stub.ts';
+
+/** Accepts connections and then says nothing, as an overloaded or half-dead database does. */
+async function openSilentDatabase() {
+  const sockets = new Set<{ destroy(): void }>();
+  const server = createServer((socket) => void sockets.add(socket.on('error', () => {})));
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return {
+    port: (server.address() as { port: number }).port,
+    async [Symbol.asyncDispose]() {
+      server.close();
+      for (const socket of sockets) socket.destroy();
+    },
+  };
+}
+
+const mongodb = (port: number) => ({ SERVICE_VERSION: 'v2', MONGO_DB_URL: `mongodb://127.0.0.1:${port}/test` });
+const mysql = (port: number) => ({
+  SERVICE_VERSION: 'v2',
+  DB_TYPE: 'mysql',
+  MYSQL_DB_HOST: '127.0.0.1',
+  MYSQL_DB_PORT: String(port),
+  MYSQL_DB_USER: 'root',
+  MYSQL_DB_PASSWORD: 'secret-password',
+});
+const COULD_NOT_CONNECT = { status: 500, text: '{"error":"could not connect to ratings database"}' };
+
+describe.concurrent.each([
+  ['MongoDB', mongodb],
+  ['MySQL', mysql],
+])('ratings with a %s that', (_name, env) => {
+  test('refuses connections starts all the same and answers 500', async () => {
+    await using ratings = await start('ratings', env(await closedPort()));
+    expect(await ratings.request('/ratings/0')).toMatchObject(COULD_NOT_CONNECT);
+    expect(await ratings.request('/health')).toMatchObject({ status: 200 });
+    expect(ratings.lines.join('\n')).not.toContain('secret-password');
+  });
+
+  test('accepts connections and keeps silent answers 500', async () => {
+    await using silent = await openSilentDatabase();
+    await using ratings = await start('ratings', env(silent.port));
+    expect(await ratings.request('/ratings/0')).toMatchObject(COULD_NOT_CONNECT);
+  });
+
+  test('has a name that does not resolve answers 500', async () => {
+    const { MONGO_DB_URL, ...others } = { MONGO_DB_URL: '', ...env(27017) };
+    await using ratings = await start('ratings', {
+      ...others,
+      ...(MONGO_DB_URL ? { MONGO_DB_URL: 'mongodb://mongodb.invalid' } : { MYSQL_DB_HOST: 'mysqldb.invalid' }),
+    });
+    expect(await ratings.request('/ratings/0')).toMatchObject(COULD_NOT_CONNECT);
+  });
+});
+
+describe('ratings with a database', () => {
+  const ratings = useService('ratings', () => mysql(1));
+  const post = (id: string, body: string) => ratings.request(`/ratings/${id}`, { method: 'POST', body });
+
+  test('stores nothing', async () => {
+    expect(await post('0', '{"Reviewer1":5}')).toMatchObject({
+      status: 501,
+      text: '{"error":"Post not implemented for database backed ratings"}',
+    });
+  });
+
+  test('checks what is posted all the same', async () => {
+    expect(await post('abc', '{"Reviewer1":5}')).toMatchObject({
+      status: 400,
+      text: '{"error":"please provide numeric product ID"}',
+    });
+    expect(await post('0', '{"Reviewer1":')).toMatchObject({
+      status: 400,
+      text: '{"error":"please provide valid ratings JSON"}',
+    });
+  });
+});
