@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
@@ -15,7 +15,8 @@ export interface ServiceProcess {
 
 export interface ServiceProcessOptions {
   env: Record<string, string>;
-  onLine(line: string): void;
+  /** Every line it prints; left out, nobody reads them once the service listens. */
+  onLine?(line: string): void;
 }
 
 const LISTENING = /Server listening at http:\/\/\S+:(\d+)/;
@@ -36,21 +37,23 @@ export async function startService(service: Service, { env, onLine }: ServicePro
 
   const printed: string[] = [];
   const port = new Promise<number>((resolve) => {
-    forEachLine(child, (line) => {
-      if (printed.length < 20) printed.push(line);
-      const found = LISTENING.exec(line)?.[1];
-      if (found) resolve(Number(found));
-      onLine(line);
-    });
+    const readers = [child.stdout, child.stderr].map((input) => createInterface({ input }));
+    for (const reader of readers) {
+      reader.on('line', (line) => {
+        if (printed.length < 20) printed.push(line);
+        onLine?.(line);
+        const found = LISTENING.exec(line)?.[1];
+        if (!found) return;
+        resolve(Number(found));
+        if (onLine) return;
+        for (const r of readers) r.close();
+        child.stdout.resume();
+        child.stderr.resume();
+      });
+    }
   });
 
   const first = await Promise.race([port, exit.then((code) => ({ code }))]);
   if (typeof first === 'object') throw new Error(`${service} ended with ${first.code}:\n${printed.join('\n')}`);
   return { port: first, pid: child.pid ?? 0, exit, kill: (signal) => child.kill(signal) };
-}
-
-function forEachLine({ stdout, stderr }: ChildProcess, onLine: (line: string) => void): void {
-  for (const stream of [stdout, stderr]) {
-    if (stream) createInterface({ input: stream }).on('line', onLine);
-  }
 }
