@@ -15,20 +15,17 @@ if ! kubectl get namespace "$namespace" >/dev/null; then
 fi
 echo "Removing Bookinfo from the namespace $namespace"
 
-# Every kind of routing and policy that the lessons create. A kind whose API is not installed is passed over.
-installed=$(kubectl api-resources --namespaced --verbs=delete -o name)
-for kind in \
-  virtualservices.networking.istio.io destinationrules.networking.istio.io gateways.networking.istio.io \
-  serviceentries.networking.istio.io sidecars.networking.istio.io envoyfilters.networking.istio.io \
-  workloadentries.networking.istio.io \
-  authorizationpolicies.security.istio.io peerauthentications.security.istio.io \
-  requestauthentications.security.istio.io telemetries.telemetry.istio.io \
-  httproutes.gateway.networking.k8s.io gateways.gateway.networking.k8s.io \
-  rollouts.argoproj.io analysistemplates.argoproj.io; do
-  if grep -qx "$kind" <<<"$installed"; then
-    kubectl delete "$kind" --all --namespace "$namespace" --ignore-not-found
-  fi
-done
+# Every kind of routing and policy that the lessons create, as far as its API is installed.
+kinds='virtualservices.networking.istio.io destinationrules.networking.istio.io gateways.networking.istio.io
+  serviceentries.networking.istio.io workloadentries.networking.istio.io sidecars.networking.istio.io
+  envoyfilters.networking.istio.io authorizationpolicies.security.istio.io peerauthentications.security.istio.io
+  requestauthentications.security.istio.io telemetries.telemetry.istio.io
+  httproutes.gateway.networking.k8s.io gateways.gateway.networking.k8s.io
+  rollouts.argoproj.io analysistemplates.argoproj.io'
+installed=$(kubectl api-resources --namespaced --verbs=delete --output=name | grep -Fx "$(xargs -n1 <<<"$kinds")" | paste -sd, || true)
+if [[ -n $installed ]]; then
+  kubectl delete "$installed" --all --namespace "$namespace"
+fi
 
 # Everything of the flat files. The other namespaces' (production, istio-system) and the cluster's own stay.
 for file in "$folder"/*.yaml; do
