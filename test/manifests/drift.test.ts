@@ -1,9 +1,10 @@
 /** The generated files of k8s/ are what their sources build, and every optional feature builds with the others. */
 import { execFileSync, spawnSync } from 'node:child_process';
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { mkdtempSync, readdirSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, relative } from 'node:path';
 import { expect, test } from 'vitest';
-import { parseAllDocuments } from 'yaml';
+import { parseAllDocuments, stringify } from 'yaml';
 import { ROOT } from './load.ts';
 
 const { error } = spawnSync('kubectl', ['version', '--client']);
@@ -17,11 +18,15 @@ test.skipIf(error)('the flat files of k8s/ are up to date', () => {
   expect(status).toBe(0);
 });
 
-/** The names of what a kustomization in a folder of its own below k8s/ builds. */
-function build(kustomization: string): string[] {
-  const folder = mkdtempSync(join(ROOT, 'k8s', '.build-'));
+/** The names of what a kustomization of the default application and these components builds. */
+function build(components: string[]): string[] {
+  const folder = realpathSync(mkdtempSync(join(tmpdir(), 'bookinfo-')));
+  const path = (name: string) => relative(folder, join(ROOT, 'k8s', name));
   try {
-    writeFileSync(join(folder, 'kustomization.yaml'), kustomization);
+    writeFileSync(
+      join(folder, 'kustomization.yaml'),
+      stringify({ resources: [path('base')], components: components.map((name) => path(`components/${name}`)) }),
+    );
     const built = execFileSync('kubectl', ['kustomize', folder], { encoding: 'utf8' });
     return parseAllDocuments(built).map(
       (document) => `${document.get('kind')}/${document.getIn(['metadata', 'name'])}`,
@@ -40,9 +45,7 @@ test.skipIf(error)('all optional features build together', () => {
   const building = ['database', 'http-port', 'http-server', 'identity', 'images', 'observability', 'productpage'];
   const blocks = new Set([...building, 'ratings-database', 'restricted', 'service', 'workload']);
   const features = readdirSync(join(ROOT, 'k8s/components')).filter((name) => !blocks.has(name));
-  const names = build(
-    ['resources: [../base]', 'components:', ...features.map((name) => `  - ../components/${name}`)].join('\n'),
-  );
+  const names = build(features);
   expect(names).toContain('StatefulSet/mysqldb-v1');
   expect(names).toContain('Deployment/ratings-v-faulty');
   expect(names).toContain('NetworkPolicy/databases');
