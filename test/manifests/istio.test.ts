@@ -1,4 +1,5 @@
 /** The routing files: what they name exists, and what a tutorial or the course text names is here. */
+import { createPublicKey, verify, type webcrypto } from 'node:crypto';
 import { existsSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
@@ -324,6 +325,22 @@ describe('policies name who and what exists', () => {
       .flatMap((service) => service.ports.map(({ port }) => `${port}`));
     const ports = rules.flatMap(({ to = [] }) => to.flatMap(({ operation }) => operation.ports ?? []));
     for (const port of [...ports, ...Object.keys(portLevelMtls)]) expect(served).toContain(port);
+  });
+
+  test('tester.jwt is signed by the key and issuer that the gateway trusts, and carries the claim it routes by', () => {
+    const [authentication, route] = parse('istio/canary-by-token.yaml') as [Resource, Resource];
+    const [rule] = spec<{ jwtRules: { issuer: string; jwks: string }[] }>(authentication).jwtRules;
+    const { keys } = JSON.parse(rule?.jwks ?? '') as { keys: webcrypto.JsonWebKey[] };
+    const [header = '', payload = '', signature = ''] = text('istio/tester.jwt').trim().split('.');
+    const key = createPublicKey({ key: keys[0] ?? {}, format: 'jwk' });
+    const signed = Buffer.from(`${header}.${payload}`);
+    expect(verify('sha256', signed, { key, dsaEncoding: 'ieee-p1363' }, Buffer.from(signature, 'base64url'))).toBe(
+      true,
+    );
+    const claims = JSON.parse(Buffer.from(payload, 'base64url').toString()) as Record<string, string>;
+    expect(claims.iss).toBe(rule?.issuer);
+    for (const { headers } of spec<VirtualService>(route).http[0]?.match ?? [])
+      expect(headers).toEqual({ '@request.auth.claims.group': { exact: claims.group } });
   });
 
   test('least privilege covers every service of the shop and starts from nothing', () => {
