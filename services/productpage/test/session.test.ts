@@ -1,0 +1,87 @@
+import { describe, expect, test } from 'vitest';
+import { form } from '../../../test/support/http.ts';
+import { backendAt, start } from '../../../test/support/service.ts';
+import { useShop, wordsOf } from './shop.ts';
+
+describe('a session', () => {
+  const shop = useShop();
+  const signIn = async (username: string) => {
+    const { headers } = await shop.productpage.request('/login', form({ username, passwd: 'x' }));
+    return String(headers['set-cookie']).split(';')[0] ?? '';
+  };
+  const endUser = () => shop.details.received.at(-1)?.headers['end-user'];
+
+  test('begins without a user: the page offers to sign in', async () => {
+    const page = await shop.page();
+    expect(page).toContain('Sign in');
+    expect(page).not.toContain('Sign out');
+    expect(endUser()).toBeUndefined();
+  });
+
+  test('has the name of its user in the page and in the end-user header of both backends', async () => {
+    const page = await shop.page({ cookie: await signIn('jason') });
+    expect(page).toContain('jason');
+    expect(page).toContain('Sign out');
+    expect(page).not.toContain('Sign in');
+    expect(endUser()).toBe('jason');
+    expect(shop.reviews.received.at(-1)?.headers['end-user']).toBe('jason');
+  });
+
+  test('counts for the API too', async () => {
+    await shop.productpage.request('/api/v1/products/0/ratings', { headers: { cookie: await signIn('jason') } });
+    expect(shop.ratings.received.at(-1)?.headers['end-user']).toBe('jason');
+  });
+
+  test('shows markup in a name as text', async () => {
+    const page = await shop.page({ cookie: await signIn('<script>alert(1)</script>') });
+    expect(page).not.toContain('<script');
+    expect(wordsOf(page)).toContain('Signed in as <script>alert(1)</script>');
+  });
+
+  test('has room for a Korean name, URI-encoded in the header', async () => {
+    expect(await shop.page({ cookie: await signIn('홍길동') })).toContain('홍길동');
+    expect(endUser()).toBe(encodeURIComponent('홍길동'));
+  });
+
+  test.each(['a.b.c', 'a;b', 'a=b', 'a"b', 'a,b c', '%41', 'ü', '😀'])('has room for the name %s', async (name) => {
+    const page = await shop.page({ cookie: await signIn(name) });
+    expect(wordsOf(page)).toContain(name);
+  });
+
+  test.each([
+    ['without a signature', () => 'session=jason'],
+    ['with an empty signature', () => 'session=jason.'],
+    ['with a signature of nonsense', () => 'session=jason.AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA'],
+    ['that is empty', () => 'session='],
+    ['that is one dot', () => 'session=.'],
+    ['that is not decodable', () => 'session=%E0%A4%A'],
+    ['of 8000 characters', () => `session=${'x'.repeat(8000)}`],
+    ['that is truncated', async () => (await signIn('jason')).slice(0, -1)],
+    ['that is longer by one character', async () => `${await signIn('jason')}x`],
+    ['with the signature of another name', async () => (await signIn('jason')).replace('jason', 'admin')],
+    ['that hides a line break', async () => (await signIn('jason')).replace('jason', 'jason%0d%0ax-admin:true')],
+  ])('is not begun by a cookie %s', async (_what, cookie) => {
+    const { status, text } = await shop.productpage.request('/productpage', { headers: { cookie: await cookie() } });
+    expect(status).toBe(200);
+    expect(text).toContain('Sign in');
+    expect(endUser()).toBeUndefined();
+  });
+
+  test('is not begun by a client that sends end-user itself', async () => {
+    const page = await shop.page({ 'end-user': 'jason' });
+    expect(page).toContain('Sign in');
+    expect(endUser()).toBeUndefined();
+    await shop.page({ 'end-user': 'admin', cookie: await signIn('jason') });
+    expect(endUser()).toBe('jason');
+  });
+});
+
+test('without SESSION_SECRET productpage warns, and nobody knows a session of another process', async () => {
+  await using one = await start('productpage', backendAt('details', 1));
+  await using two = await start('productpage', backendAt('details', 1));
+  expect(one.lines.some((line) => line.includes('"level":"warn"') && line.includes('SESSION_SECRET'))).toBe(true);
+  const { headers } = await one.request('/login', form({ username: 'jason' }));
+  const cookie = String(headers['set-cookie']).split(';')[0] ?? '';
+  expect((await one.request('/index.html', { headers: { cookie } })).text).toContain('Sign out');
+  expect((await two.request('/index.html', { headers: { cookie } })).text).toContain('Sign in');
+});
