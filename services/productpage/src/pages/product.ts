@@ -47,8 +47,10 @@ function detailsSection(answer: Answer<BookDetails>, m: Messages): string {
   return html`<section aria-labelledby="details">
 <h2 id="details">${m.bookDetails}</h2>
 <dl>
-!${rows.map(([term, value]) => html`<div><dt>${term}</dt><dd>${String(value)}</dd></div>
-`)}
+!${rows.map(
+    ([term, value]) => html`<div><dt>${term}</dt><dd>${String(value)}</dd></div>
+`,
+  )}
 </dl>
 </section>`;
 }

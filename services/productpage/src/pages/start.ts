@@ -18,8 +18,10 @@ export function startPage(frame: Frame): string {
 <section aria-labelledby="services">
 <h2 id="services">${m.startServices}</h2>
 <dl>
-!${services.map(([name, text]) => html`<div><dt>${name}</dt><dd>${text}</dd></div>
-`)}
+!${services.map(
+      ([name, text]) => html`<div><dt>${name}</dt><dd>${text}</dd></div>
+`,
+    )}
 </dl>
 </section>
 <section aria-labelledby="go">
