@@ -1,5 +1,5 @@
 import type { Static, TSchema } from 'typebox';
-import { Value } from 'typebox/value';
+import { Compile, type Validator } from 'typebox/compile';
 import { Pool } from 'undici';
 import { withClientSpan } from './client-span.ts';
 
@@ -65,6 +65,13 @@ export function createBackend(origin: string): Backend {
   );
   let turn = 0;
 
+  const validators = new Map<TSchema, Validator>();
+  const fits = (schema: TSchema, value: unknown): boolean => {
+    const validator = validators.get(schema) ?? Compile(schema);
+    validators.set(schema, validator);
+    return validator.Check(value);
+  };
+
   async function tryOnce<S extends TSchema>(call: Call<S>): Promise<Outcome<Static<S>>> {
     const pool = pools[turn++ % POOLS] as Pool;
     const signal = AbortSignal.timeout(call.timeoutMs);
@@ -81,7 +88,7 @@ export function createBackend(origin: string): Backend {
         return { ok: false, status, reason: `answered ${statusCode}` };
       }
       const parsed = parseJson(text);
-      if (!Value.Check(call.schema, parsed)) {
+      if (!fits(call.schema, parsed)) {
         return { ok: false, status: 502, reason: 'answered 200 with an unexpected body' };
       }
       return {

@@ -6,6 +6,9 @@ import fp from 'fastify-plugin';
 import { traceIdOf } from './trace-id.ts';
 
 declare module 'fastify' {
+  interface FastifyContextConfig {
+    openApiPath?: string;
+  }
   interface FastifyRequest {
     /** The route's pattern in OpenAPI spelling, such as `/details/{productId}`; undefined when none matched. */
     route: string | undefined;
@@ -28,9 +31,12 @@ export const requests = fp(async (app, { version, pod }: { version: string; pod:
   app.decorateRequest('route', undefined);
   app.decorateRequest('traceId', undefined);
 
+  app.addHook('onRoute', (route) => {
+    route.config = { ...route.config, openApiPath: openApiPath(route.url) };
+  });
+
   app.addHook('onRequest', async (request, reply) => {
-    const pattern = request.routeOptions.url;
-    request.route = pattern && openApiPath(pattern);
+    request.route = request.routeOptions.config.openApiPath;
     request.traceId = traceIdOf(request.headers);
     // Names the server span: the HTTP instrumentation sees no routes.
     const rpc = getRPCMetadata(context.active());
