@@ -28,7 +28,7 @@ const MAX_BODY_BYTES = 64 * 1024;
 /** The server every service starts from: what is registered here, all of them have. */
 export async function createApp(service: string, config: ChassisConfig): Promise<App> {
   const app = Fastify({
-    logger: loggerOptions(service, config),
+    logger: await loggerOptions(service, config),
     logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'request_id' }),
     genReqId: requestIdOf,
     requestIdHeader: false,

@@ -11,7 +11,7 @@ const Params = Type.Object({ productId: Type.String({ pattern: '^[0-9]{1,15}$' }
 export async function buildApp(config: Config): Promise<App> {
   const app = await createApp('ratings', config);
   const faults = createFaults(config);
-  const store = openStore(config, app.log);
+  const store = await openStore(config, app.log);
   app.addHook('onClose', () => store.close());
 
   // Clients post JSON under any content type: `curl -d` calls it a form.
