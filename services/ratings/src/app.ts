@@ -4,7 +4,7 @@ import { Type } from 'typebox';
 import { Value } from 'typebox/value';
 import type { Config } from './config.ts';
 import { createFaults } from './faults.ts';
-import { openStore } from './store/store.ts';
+import { openStore } from './store/open.ts';
 
 const Params = Type.Object({ productId: Type.String({ pattern: '^[0-9]{1,15}$' }) });
 

@@ -1,10 +1,21 @@
 import type { Answer } from '@bookinfo/chassis';
+import type { BookDetails, ReviewsOfProduct } from '@bookinfo/contract';
 import { html } from 'ghtml';
 import type { Messages } from '../messages/en.ts';
-import type { ProductPage } from './product.ts';
+
+export interface Behind {
+  messages: Messages;
+  version: string;
+  pod: string;
+  details: Answer<BookDetails>;
+  reviews: Answer<ReviewsOfProduct>;
+  requestId: string;
+  traceId: string | undefined;
+  jaegerUrl: string | undefined;
+}
 
 /** What a mesh student wants to see: who answered, how fast, and under which trace. */
-export function behindThisPage(page: ProductPage): string {
+export function behindThisPage(page: Behind): string {
   const { messages: m, details, reviews } = page;
   return html`<section class="behind" aria-labelledby="behind">
 <h2 id="behind">${m.behindThisPage}</h2>
@@ -33,7 +44,7 @@ function backendRow(service: string, answer: Answer<unknown>, m: Messages): stri
   return html`<tr!${answer.ok ? '' : ' class="failed"'}><th scope="row">${service}</th><td>${version}</td><td>${pod}</td><td>${result}${tries}</td><td>${time}</td></tr>`;
 }
 
-function traceLink({ messages: m, traceId, jaegerUrl }: ProductPage): string {
+function traceLink({ messages: m, traceId, jaegerUrl }: Behind): string {
   if (!traceId) return html`<span class="hint">${m.noTrace}</span>`;
   if (!jaegerUrl) return html`<code>${traceId}</code>`;
   const url = `${jaegerUrl.replace(/\/$/, '')}/trace/${traceId}`;

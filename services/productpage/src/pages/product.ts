@@ -2,17 +2,11 @@ import type { Answer } from '@bookinfo/chassis';
 import type { BookDetails, Product, Review, ReviewRating, ReviewsOfProduct } from '@bookinfo/contract';
 import { html } from 'ghtml';
 import type { Messages } from '../messages/en.ts';
-import { behindThisPage } from './behind.ts';
+import { type Behind, behindThisPage } from './behind.ts';
 import { type Frame, layout } from './layout.ts';
 
-export interface ProductPage extends Frame {
+export interface ProductPage extends Frame, Behind {
   product: Product;
-  details: Answer<BookDetails>;
-  reviews: Answer<ReviewsOfProduct>;
-  pod: string;
-  requestId: string;
-  traceId: string | undefined;
-  jaegerUrl: string | undefined;
 }
 
 export function productPage(page: ProductPage): string {

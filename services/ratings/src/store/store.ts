@@ -1,6 +1,4 @@
 import type { StarsByReviewer } from '@bookinfo/contract';
-import type { FastifyBaseLogger } from 'fastify';
-import type { Config } from '../config.ts';
 
 export interface Store {
   /** @throws {HttpError} 500 with the text that tutorials show when the database fails */
@@ -8,18 +6,6 @@ export interface Store {
   /** Absent where ratings are read-only. Returns what is stored now. */
   write?(productId: number, stars: StarsByReviewer): StarsByReviewer;
   close(): Promise<void>;
-}
-
-/** Loads one driver at most: together they cost every ratings process 17 MB. */
-export async function openStore(config: Config, log: FastifyBaseLogger): Promise<Store> {
-  switch (config.STORE) {
-    case 'mysql':
-      return (await import('./mysql.ts')).openMySqlStore(config, log);
-    case 'mongodb':
-      return (await import('./mongodb.ts')).openMongoStore(config, log);
-    default:
-      return (await import('./memory.ts')).openMemoryStore();
-  }
 }
 
 /** How long a database may take to be reached or to answer: below the 2.5 s that reviews v3 waits for all of it. */
