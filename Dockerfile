@@ -3,15 +3,16 @@
 ARG NODE_IMAGE=node:26-bookworm-slim
 
 # What the dependencies follow from. A change of the sources leaves this as it is, and with it the layer built on it.
-FROM ${NODE_IMAGE} AS manifests
+FROM --platform=${BUILDPLATFORM} ${NODE_IMAGE} AS manifests
 WORKDIR /app
 COPY package.json pnpm-lock.yaml pnpm-workspace.yaml ./
 COPY packages packages
 COPY services services
 RUN find packages services -type f -not -name package.json -delete && find . -type d -empty -delete
 
-# The dependencies of all services together, so that the four images have this layer in common.
-FROM ${NODE_IMAGE} AS dependencies
+# The dependencies of all services together, so that the four images have this layer in common. They are JavaScript
+# alone, so that one installation, on the machine that builds, serves every platform.
+FROM --platform=${BUILDPLATFORM} ${NODE_IMAGE} AS dependencies
 ARG PNPM_VERSION=12.21.0
 # Both secrets are optional: `npmrc` for a private registry or a mirror, `ca` for the certificates of a company's proxy.
 ENV NODE_USE_SYSTEM_CA=1
@@ -40,7 +41,8 @@ RUN cd node_modules && rm .modules.yaml .pnpm-workspace-state-v1.json .pnpm/lock
     && find . -path '*/dist/commonjs' -execdir rm -rf esm \; \
     && find ./@opentelemetry+* -name '*.mjs' \
          -not -regex '.*/@opentelemetry/\(api\|auto-instrumentations-node\|core\|semantic-conventions\)/.*' \
-         -exec sh -c 'for file; do [ ! -e "${file%.mjs}.cjs" ] || rm "$file"; done' sh {} +
+         -exec sh -c 'for file; do [ ! -e "${file%.mjs}.cjs" ] || rm "$file"; done' sh {} + \
+    && [ -z "$(find . -name '*.node')" ]
 
 FROM ${NODE_IMAGE} AS runtime
 # No package manager at run time.
