@@ -8,19 +8,28 @@ import { byReviewer, DATABASE_TIMEOUT_MS, type Store } from './store.ts';
 export function openMongoStore(config: Config, log: FastifyBaseLogger): Store {
   const client = createClient(config.MONGO_DB_URL);
   const collection = client.db('test').collection<{ rating: number }>('ratings');
+
+  const fail = (error: unknown, message: string): never => {
+    log.error({ err: error }, 'MongoDB failed');
+    throw new HttpError(500, message);
+  };
+
   return {
     async read() {
       try {
-        const documents = await collection.find().sort({ _id: 1 }).limit(2).toArray();
+        // Does nothing while connected. Left to itself, the driver never tries again after a first failure.
+        await client.connect();
+      } catch (error) {
+        return fail(error, 'could not connect to ratings database');
+      }
+      try {
+        const signal = AbortSignal.timeout(DATABASE_TIMEOUT_MS);
+        const documents = await collection.find({}, { signal }).sort({ _id: 1 }).limit(2).toArray();
         return byReviewer(documents.map(({ rating }) => Number(rating)));
       } catch (error) {
-        log.error({ err: error }, 'MongoDB failed');
-        throw new HttpError(
-          500,
-          error instanceof MongoServerError
-            ? 'could not load ratings from database'
-            : 'could not connect to ratings database',
-        );
+        // Anything but the server's own word means that the connection broke.
+        const answered = error instanceof MongoServerError;
+        return fail(error, answered ? 'could not load ratings from database' : 'could not connect to ratings database');
       }
     },
     close: () => client.close(),
@@ -34,7 +43,6 @@ function createClient(url: string): MongoClient {
       maxPoolSize: 10,
       serverSelectionTimeoutMS: DATABASE_TIMEOUT_MS,
       connectTimeoutMS: DATABASE_TIMEOUT_MS,
-      timeoutMS: DATABASE_TIMEOUT_MS,
     });
   } catch (error) {
     // Without the value: it may hold a password.

@@ -18,9 +18,15 @@ export function openMySqlStore(config: Config, log: FastifyBaseLogger): Store {
   });
 
   async function connect(): Promise<PoolConnection> {
+    const connection = pool.getConnection();
     try {
-      return await pool.getConnection();
+      // The pool's own timeout counts from when it begins to connect, not from when it is asked.
+      return await Promise.race([connection, afterTimeout()]);
     } catch (error) {
+      connection.then(
+        (late) => late.release(),
+        () => {},
+      );
       log.error({ err: error }, 'MySQL does not accept a connection');
       throw new HttpError(500, 'could not connect to ratings database');
     }
@@ -42,6 +48,12 @@ export function openMySqlStore(config: Config, log: FastifyBaseLogger): Store {
         throw new HttpError(500, 'could not perform select');
       }
     },
-    close: () => pool.end(),
+    // Connections that are still being made cannot be closed in order; that is no reason to fail.
+    close: () => pool.end().catch(() => {}),
   };
+}
+
+function afterTimeout(): Promise<never> {
+  const error = new Error(`no connection within ${DATABASE_TIMEOUT_MS / 1000} s`);
+  return new Promise((_resolve, reject) => setTimeout(reject, DATABASE_TIMEOUT_MS, error).unref());
 }
