@@ -39,10 +39,14 @@ describe.concurrent.each([
     expect(ratings.lines.join('\n')).not.toContain('secret-password');
   });
 
-  test('accepts connections and keeps silent answers 500', async () => {
+  test('accepts connections and keeps silent answers 500, to many at a time', async () => {
     await using silent = await openSilentDatabase();
     await using ratings = await start('ratings', env(silent.port));
-    expect(await ratings.request('/ratings/0')).toMatchObject(COULD_NOT_CONNECT);
+    const begin = performance.now();
+    const answers = await Promise.all(Array.from({ length: 100 }, () => ratings.request('/ratings/0')));
+    for (const answer of answers) expect(answer).toMatchObject(COULD_NOT_CONNECT);
+    // Not one after the other: the last of them would wait for 20 s.
+    expect(performance.now() - begin).toBeLessThan(12_000);
   });
 
   test('has a name that does not resolve answers 500', async () => {
