@@ -1,5 +1,6 @@
 import { HttpError } from '@bookinfo/chassis';
 import type { BookDetails } from '@bookinfo/contract';
+import { context, propagation } from '@opentelemetry/api';
 import type { FastifyBaseLogger } from 'fastify';
 import { type Static, Type } from 'typebox';
 import { Value } from 'typebox/value';
@@ -47,14 +48,16 @@ export function createGoogleBooks(config: Config): GoogleBooks {
       const signal = AbortSignal.timeout(TIMEOUT_MS);
       let answer: unknown;
       try {
-        // No header of the incoming request goes along: cookies and tokens are none of this host's business.
-        const { statusCode, body } = await agent.request({
-          origin: base.origin,
-          path: `${base.pathname.replace(/\/$/, '')}/books/v1/volumes?q=isbn:${ISBN}`,
-          method: 'GET',
-          headers: { accept: 'application/json' },
-          signal,
-        });
+        // No header of the incoming request goes along, nor the trace's baggage: who asks is none of this host's business.
+        const { statusCode, body } = await context.with(propagation.deleteBaggage(context.active()), () =>
+          agent.request({
+            origin: base.origin,
+            path: `${base.pathname.replace(/\/$/, '')}/books/v1/volumes?q=isbn:${ISBN}`,
+            method: 'GET',
+            headers: { accept: 'application/json' },
+            signal,
+          }),
+        );
         const text = await body.text();
         if (statusCode !== 200) throw new Error(`answered ${statusCode}`);
         answer = JSON.parse(text);

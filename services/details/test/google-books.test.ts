@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { receiveOtlp } from '../../../lab/otlp.ts';
 import { failuresOf, stallsOf } from '../../../test/support/failures.ts';
 import { start, useService } from '../../../test/support/service.ts';
 import { answers, closedPort, openStub, useStub } from '../../../test/support/stub.ts';
@@ -28,6 +29,20 @@ const VOLUMES = {
   ],
 };
 const volumes = (volumeInfo: object) => ({ items: [{ volumeInfo }] });
+
+/** What in a request says who has sent it. */
+const IDENTIFYING = {
+  cookie: 'session=secret',
+  authorization: 'Bearer secret',
+  jwt: 'secret',
+  'end-user': 'jason',
+  user: 'jason',
+  'user-agent': 'curl/8',
+  'x-request-id': 'abc',
+  'x-forwarded-for': '10.0.0.1',
+  baggage: 'userId=jason',
+};
+const TRACEPARENT = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01';
 
 /** Details v2, with a stub in the place of Google Books. */
 const external = (port: number) => ({
@@ -74,21 +89,23 @@ describe('details v2', () => {
 
   test('tells the outside host nothing about who asks', async () => {
     google.behave(answers(VOLUMES));
-    await details.request('/details/0', {
-      headers: {
-        cookie: 'session=secret',
-        authorization: 'Bearer secret',
-        jwt: 'secret',
-        'end-user': 'jason',
-        user: 'jason',
-        'user-agent': 'curl/8',
-        'x-request-id': 'abc',
-        'x-forwarded-for': '10.0.0.1',
-        baggage: 'userId=jason',
-        traceparent: '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01',
-      },
-    });
+    await details.request('/details/0', { headers: { ...IDENTIFYING, traceparent: TRACEPARENT } });
     expect(Object.keys(google.received.at(-1)?.headers ?? {}).toSorted()).toEqual(['accept', 'connection', 'host']);
+  });
+
+  test('tells the outside host nothing about who asks while it traces either', async () => {
+    google.behave(answers(VOLUMES));
+    const collector = await receiveOtlp(() => {});
+    await using traced = await start('details', {
+      ...external(google.port),
+      OTEL_EXPORTER_OTLP_ENDPOINT: collector.endpoint,
+      OTEL_EXPORTER_OTLP_PROTOCOL: 'http/json',
+    });
+    await traced.request('/details/0', { headers: IDENTIFYING });
+    const { headers } = google.received.at(-1) ?? {};
+    expect(headers).toHaveProperty('traceparent');
+    expect(Object.keys(IDENTIFYING).filter((name) => headers && name in headers)).toEqual([]);
+    collector.close();
   });
 
   test('checks the id before it asks', async () => {
