@@ -146,7 +146,7 @@ describe('compose/', () => {
   });
 
   test('the data source is the one that the dashboards name', () => {
-    const { datasources } = read('compose/grafana/datasources/prometheus.yaml') as { datasources: { uid: string }[] };
+    const { datasources } = read('compose/grafana/datasources.yaml') as { datasources: { uid: string }[] };
     for (const file of readdirSync(join(ROOT, 'istio/addons/dashboards')))
       expect(text(`istio/addons/dashboards/${file}`)).toContain(`"uid": "${datasources[0]?.uid}"`);
   });
