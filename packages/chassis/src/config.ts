@@ -39,17 +39,21 @@ export const whole = (min: number, max = Number.MAX_SAFE_INTEGER) =>
     return value;
   });
 
+/** A text that `isAllowed`. */
+export const text = (isAllowed: (input: string) => boolean) =>
+  makeValidator<string>((input) => {
+    if (!isAllowed(input)) throw new Error('not allowed');
+    return input;
+  });
+
 /** What may stand in a header, where every answer names its version and pod. */
-const word = makeValidator<string>((input) => {
-  if (!/^[\x21-\x7e]+$/.test(input)) throw new Error('not allowed');
-  return input;
-});
+const word = text((input) => /^[\x21-\x7e]+$/.test(input));
+
+/** What may stand between `http://` and the port. */
+const host = text((input) => /^([\w.-]+|\[[\da-f:.]+\])$/i.test(input));
 
 /** The address of a web server. */
-export const httpUrl = makeValidator<string>((input) => {
-  if (!/^https?:$/.test(URL.parse(input)?.protocol ?? '')) throw new Error('not allowed');
-  return input;
-});
+export const httpUrl = text((input) => /^https?:$/.test(URL.parse(input)?.protocol ?? ''));
 
 /** What every service reads. Kubernetes sets HOSTNAME to the pod's name. */
 export const chassisSpecs = {
@@ -73,9 +77,9 @@ export type ChassisConfig = ReturnType<typeof readEnvironment<typeof chassisSpec
  */
 export const backendSpecs = <N extends Uppercase<string>>(name: N) =>
   ({
-    [`${name}_HOSTNAME`]: str({ default: name.toLowerCase(), desc: 'a host name' }),
+    [`${name}_HOSTNAME`]: host({ default: name.toLowerCase(), desc: 'a host name or address, IPv6 in brackets' }),
     [`${name}_SERVICE_PORT`]: port({ default: 9080, desc: 'a TCP port, 1 to 65535' }),
-    SERVICES_DOMAIN: str({ default: '', desc: 'a DNS domain, appended to host names of backends' }),
+    SERVICES_DOMAIN: host({ default: '', desc: 'a DNS domain, appended to host names of backends' }),
   }) as { [K in `${N}_HOSTNAME` | 'SERVICES_DOMAIN']: ValidatorSpec<string> } & {
     [K in `${N}_SERVICE_PORT`]: ValidatorSpec<number>;
   };

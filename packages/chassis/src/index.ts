@@ -7,6 +7,7 @@ export {
   chassisSpecs,
   httpUrl,
   readEnvironment,
+  text,
   whole,
 } from './config.ts';
 export { HttpError } from './errors.ts';

@@ -29,6 +29,13 @@ describe('the environment', () => {
     expect('RATINGS_PORT' in config).toBe(false);
   });
 
+  test.each(['ratings', 'ratings.bookinfo.svc.cluster.local', 'ratings_1', '127.0.0.1', '[::1]'])(
+    'takes %s for a host',
+    (name) => {
+      expect(read({ RATINGS_HOSTNAME: name })).toMatchObject({ RATINGS_HOSTNAME: name });
+    },
+  );
+
   test('becomes a frozen object', () => {
     expect(Object.isFrozen(read({}))).toBe(true);
   });
@@ -43,6 +50,10 @@ describe('the environment', () => {
     ['LOG_LEVEL', 'loud', 'one of trace, debug, info, warn, error, fatal, silent'],
     ['LOG_FORMAT', 'xml', 'one of json, pretty'],
     ['RATINGS_SERVICE_PORT', 'tcp://10.0.0.1:9080', 'a TCP port'],
+    ['RATINGS_HOSTNAME', 'http://ratings', 'a host name'],
+    ['RATINGS_HOSTNAME', 'a b', 'a host name'],
+    ['RATINGS_HOSTNAME', '::1', 'a host name or address, IPv6 in brackets'],
+    ['SERVICES_DOMAIN', 'a/b', 'a DNS domain'],
     ['SHUTDOWN_TIMEOUT_SECONDS', '0', 'a whole number of seconds, 1 or more'],
     ['SERVICE_VERSION', 'v1\r\nx: y', 'a version label'],
     ['SERVICE_VERSION', '버전', 'a version label'],

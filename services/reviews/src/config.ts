@@ -1,12 +1,9 @@
-import { backendSpecs, chassisSpecs, readEnvironment } from '@bookinfo/chassis';
-import { bool, makeValidator, str } from 'envalid';
+import { backendSpecs, chassisSpecs, readEnvironment, text } from '@bookinfo/chassis';
+import { bool, str } from 'envalid';
 
 export type Config = ReturnType<typeof readConfig>;
 
-const colorName = makeValidator<string>((input) => {
-  if (!/^[a-z]{1,30}$/.test(input)) throw new Error('not allowed');
-  return input;
-});
+const colorName = text((input) => /^[a-z]{1,30}$/.test(input));
 
 export function readConfig(env: NodeJS.ProcessEnv) {
   const config = readEnvironment(env, {
