@@ -5,8 +5,10 @@ import { beforeEach, describe, expect, test, vi } from 'vitest';
 import { createMariaDb, createMongoDb, type Database, mariaDbPath, mongoDbPath } from '../support/databases.ts';
 import { type Env, start, type TestedService, useResource, useService } from '../support/service.ts';
 
-if (process.env.CI === 'true' && !(mariaDbPath && mongoDbPath)) {
-  throw new Error('A database server is missing: run test/install-databases');
+if (!mariaDbPath || !mongoDbPath) {
+  const missing = 'mariadbd, or mongod or ferretdb, is not installed; test/install-databases does it';
+  if (process.env.CI === 'true') throw new Error(missing);
+  console.warn(`tests with a database are skipped: ${missing}`);
 }
 
 const NOT_CONNECTED = '{"error":"could not connect to ratings database"}';
