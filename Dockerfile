@@ -29,14 +29,15 @@ RUN --mount=type=secret,id=npmrc,target=/root/.npmrc \
     pnpm install --prod --frozen-lockfile --trust-lockfile --ignore-scripts \
       --filter '@bookinfo/*' --store-dir /pnpm/store --package-import-method copy
 # Three quarters of it Node never loads: types, source maps, prose (licences stay), tests, builds for browsers, the other
-# of two builds as CommonJS and as ES modules, names of attributes that are not stable yet.
+# of two builds as CommonJS and as ES modules, names of attributes that are not stable yet, a parser of command lines.
 RUN cd node_modules && rm .modules.yaml .pnpm-workspace-state-v1.json .pnpm/lock.yaml && cd .pnpm \
     && find . -type f \( -name '*.map' -o -name '*.ts' -o -name '*.mts' -o -name '*.cts' -o -name '*.tsbuildinfo' \
-         -o -name '*.md' -o -name '*.html' -o -name '*-browser.js' -o -path '*/bson/lib/bson.[brm]*' \
+         -o -name '*.md' -not -iname 'licen[cs]e*' -o -name '*.html' -o -name '*-browser.js' -o -path '*/bson/lib/bson.[bnrm]*' \
          -o -path '*/semantic-conventions/dist/experimental_*' -o -path '*/semantic-conventions/dist/*-incubating.*' \
          \) -delete \
     && find . -type d \( -name test -o -name tests -o -name docs -o -name 'example*' -o -name 'bench*' -o -name .github \
          -o -name browser -o -name react-native -o -path '*/protobufjs/dist' -o -path '*/web-streams-polyfill/dist' \
+         -o -path './yargs*' \
          \) -prune -exec rm -r {} + \
     && find . -path '*/dist/commonjs' -execdir rm -rf esm \; \
     && find ./@opentelemetry+* -name '*.mjs' \
@@ -60,7 +61,7 @@ COPY services/${SERVICE} services/${SERVICE}
 RUN --mount=type=cache,target=/var/cache/apt,sharing=locked \
     --mount=type=cache,target=/var/lib/apt/lists,sharing=locked \
     [ "$SERVICE" != ratings ] || { apt-get update && apt-get install --yes --no-install-recommends curl \
-    && rm -r /var/cache/debconf /var/log/*; }
+    && rm -r /var/cache/debconf /var/lib/dpkg/*-old /var/log/*; }
 WORKDIR /app/services/${SERVICE}
 USER 1000:1000
 EXPOSE 9080
