@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { Service } from './workloads.ts';
 
@@ -19,11 +20,13 @@ export interface ServiceProcessOptions {
   onLine?(line: string): void;
 }
 
+const START_TIMEOUT_MS = 30_000;
 const LISTENING = /Server listening at http:\/\/\S+:(\d+)/;
 
 /**
- * Starts a service as its package.json does, on loopback and any free port, and waits until it listens.
- * @throws {Error} when it exits before that; the text has what it printed
+ * Starts a service as its package.json does, on loopback and any free port, and waits until its log says that it listens
+ * (so LOG_LEVEL must let `info` through).
+ * @throws {Error} when it exits before that, or takes too long; the text has what it printed
  */
 export async function startService(service: Service, { env, onLine }: ServiceProcessOptions): Promise<ServiceProcess> {
   const child = spawn(process.execPath, ['--import', '@bookinfo/chassis/telemetry', 'src/server.ts'], {
@@ -53,7 +56,11 @@ export async function startService(service: Service, { env, onLine }: ServicePro
     }
   });
 
-  const first = await Promise.race([port, exit.then((code) => ({ code }))]);
-  if (typeof first === 'object') throw new Error(`${service} ended with ${first.code}:\n${printed.join('\n')}`);
+  const timeout = sleep(START_TIMEOUT_MS, 'did not say that it listens', { ref: false });
+  const first = await Promise.race([port, exit.then((code) => `ended with ${code}`), timeout]);
+  if (typeof first === 'string') {
+    child.kill('SIGKILL');
+    throw new Error(`${service} ${first}:\n${printed.join('\n')}`);
+  }
   return { port: first, pid: child.pid ?? 0, exit, kill: (signal) => child.kill(signal) };
 }
