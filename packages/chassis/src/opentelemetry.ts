@@ -21,13 +21,16 @@ const DEFAULTS = {
   OTEL_LOGS_EXPORTER: 'none',
   // The default set asks cloud metadata services, which a mesh lets run into timeouts. The last one wins.
   OTEL_NODE_RESOURCE_DETECTORS: 'serviceinstance,host,env',
-  OTEL_NODE_ENABLED_INSTRUMENTATIONS: 'http,undici,pino,mongodb,mysql2,runtime-node',
+  // runtime-node gives metrics alone, which prom-client has as well.
+  OTEL_NODE_ENABLED_INSTRUMENTATIONS: `http,undici,pino,mongodb,mysql2${exportsMetrics() ? ',runtime-node' : ''}`,
 };
 
 /** Settings for instrumentations that need some. */
 const SETTINGS: Record<string, object> = {
-  // Probes and scrapes say nothing about a request and would drown the rest.
   http: {
+    // Every request of ours goes out through undici.
+    disableOutgoingRequestInstrumentation: true,
+    // Probes and scrapes say nothing about a request and would drown the rest.
     ignoreIncomingRequestHook: ({ url = '' }: { url?: string }) =>
       url.startsWith('/health') || url.startsWith('/metrics'),
   },
@@ -62,7 +65,9 @@ export function startOpenTelemetry() {
   });
 
   const sdk = new NodeSDK({
-    instrumentations: (process.env.OTEL_NODE_ENABLED_INSTRUMENTATIONS ?? '').split(',').map(loadInstrumentation),
+    instrumentations: (process.env.OTEL_NODE_ENABLED_INSTRUMENTATIONS ?? '')
+      .split(',')
+      .map((name) => loadInstrumentation(name.trim())),
   });
   sdk.start();
 
@@ -74,12 +79,23 @@ export function startOpenTelemetry() {
   };
 }
 
-/** `http` → an HttpInstrumentation. */
+function exportsMetrics(): boolean {
+  return (process.env.OTEL_METRICS_EXPORTER || 'none') !== 'none';
+}
+
+/** `http` → an HttpInstrumentation. A name that the meta-package does not have is one line on stderr and exit 1. */
 function loadInstrumentation(name: string): Instrumentation {
-  const exported: Record<string, unknown> = load(`@opentelemetry/instrumentation-${name.trim()}`);
+  let exported: Record<string, unknown>;
+  try {
+    exported = load(`@opentelemetry/instrumentation-${name}`);
+  } catch {
+    const wanted = 'instrumentations of @opentelemetry/auto-instrumentations-node';
+    process.stderr.write(`OTEL_NODE_ENABLED_INSTRUMENTATIONS names "${name}": expected ${wanted}\n`);
+    process.exit(1);
+  }
   const found = Object.entries(exported).find(([key]) => key.endsWith('Instrumentation'));
   const Instrumentation = found?.[1] as new (config: object) => Instrumentation;
-  return new Instrumentation(SETTINGS[name.trim()] ?? {});
+  return new Instrumentation(SETTINGS[name] ?? {});
 }
 
 /** Names a client span after its route; the instrumentation knows the concrete path only. */

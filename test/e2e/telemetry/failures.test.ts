@@ -78,3 +78,11 @@ test('the spans of the last request before SIGTERM are still exported', async ()
   expect(await details.exit).toBe(0);
   expect(shop.spans.map((span) => span.traceId)).toEqual([traceId]);
 });
+
+test('an instrumentation that does not exist is said in one line', async () => {
+  await using shop = await Shop.open();
+  const refused = shop.start('details', { OTEL_NODE_ENABLED_INSTRUMENTATIONS: 'http, nonsense' });
+  await expect(refused).rejects.toThrow(
+    /^details ended with 1:\nOTEL_NODE_ENABLED_INSTRUMENTATIONS names "nonsense": [^\n]+$/,
+  );
+});
