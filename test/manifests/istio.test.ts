@@ -3,7 +3,6 @@ import { createPublicKey, verify, type webcrypto } from 'node:crypto';
 import { existsSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { parseAllDocuments } from 'yaml';
 import { grafanaYaml } from '../../istio/addons/generate.ts';
 import { type Manifest, parse, type Resource, ROOT, resources, text, yamlFiles } from './load.ts';
 
@@ -469,33 +468,6 @@ describe('the course text', () => {
       },
       outlierDetection: { consecutive5xxErrors: 3, interval: '30s', baseEjectionTime: '30s' },
     });
-  });
-});
-
-describe('the errata', () => {
-  const errata = { en: text('docs/errata.md'), ko: text('docs/errata.ko.md') };
-  const headings = (markdown: string) => markdown.match(/^#+ /gm);
-  const code = (markdown: string) =>
-    [...markdown.matchAll(/^```(\w+)\n(.*?)^```/gms)].map(([, kind, body]) => [kind, body]);
-  const links = (markdown: string) => [...markdown.matchAll(/\]\((\.\.\/[^)#]+)\)/g)].map(([, target]) => target ?? '');
-
-  test('say the same in both languages: as many sections, the same commands, the same files', () => {
-    expect(headings(errata.ko)).toEqual(headings(errata.en));
-    expect(code(errata.ko)).toEqual(code(errata.en));
-    expect(links(errata.ko)).toEqual(links(errata.en));
-  });
-
-  test('refer to files that exist', () => {
-    expect(links(errata.en)).not.toEqual([]);
-    for (const link of links(errata.en)) expect(existsSync(join(ROOT, 'docs', link)), link).toBe(true);
-    const commands = code(errata.en).flatMap(([, body]) => body?.match(/(?:k8s|istio|samples)\/[\w./-]+/g) ?? []);
-    expect(commands).not.toEqual([]);
-    for (const path of commands) expect(existsSync(join(ROOT, path)), path).toBe(true);
-  });
-
-  test('have YAML that parses', () => {
-    for (const [kind, body = ''] of code(errata.en))
-      if (kind === 'yaml') for (const document of parseAllDocuments(body)) expect(document.errors).toEqual([]);
   });
 });
 
