@@ -78,11 +78,14 @@ const list = async <T extends Manifest = Manifest>(...what: string[]): Promise<T
 
 const files = (names: string[]): string[] => names.map((name) => `--filename=${name}`);
 
+let interrupted = false;
+
 /** What the lesson has applied on top of the application with its gateway and its subsets. */
 let applied: string[] = [];
 const ROUTING = ['istio/bookinfo-gateway.yaml', 'istio/destination-rule-all.yaml'];
 
 async function apply(...names: string[]): Promise<void> {
+  if (interrupted) throw new Error('interrupted');
   applied.push(...names);
   await kubectl(['apply', ...files(names)]);
 }
@@ -93,7 +96,6 @@ async function reset(): Promise<void> {
   applied = [];
   if (lesson.length > 0) await kubectl(['delete', '--ignore-not-found', ...files(lesson)]);
   await kubectl(['apply', ...files(ROUTING)]);
-  await eventually(get, (page) => health(page) === '200');
 }
 
 interface Pod extends Manifest {
@@ -146,6 +148,7 @@ interface Page {
 
 /** One request through the gateway. A connection that breaks is status 0. */
 async function get(path = '/productpage', headers: Record<string, string> = {}, method = 'GET'): Promise<Page> {
+  if (interrupted) throw new Error('interrupted');
   const start = performance.now();
   const seconds = () => (performance.now() - start) / 1000;
   try {
@@ -520,6 +523,33 @@ lesson('metrics', 'The sidecar hands out its metrics and those of the service to
   check(/^(istio|envoy)_/m.test(metrics), 'the proxy: istio_… or envoy_…');
   const [pod] = await list('pods', '--selector=app=ratings,version=v1');
   check(pod?.metadata.annotations?.['prometheus.io/port'] === '15020', 'the annotation sends Prometheus to port 15020');
+});
+
+lesson('prometheus', 'Prometheus has the metrics of every version, under STRICT too', async () => {
+  if (!(await exists('service/prometheus', '--namespace=istio-system'))) throw new Skip('Prometheus is not installed');
+  await apply('istio/security-policy.yaml');
+  await tally(30, health);
+  const api = '/api/v1/namespaces/istio-system/services/prometheus:9090/proxy/api/v1/query?query=';
+  const query = async (promql: string) => {
+    const { output } = await run('kubectl', ['get', '--raw', api + encodeURIComponent(promql)]);
+    const { data } = JSON.parse(output) as { data: { result: { metric: Record<string, string> }[] } };
+    return data.result.map(({ metric }) => `${metric.app} ${metric.version}`).sort();
+  };
+  const wanted = ['details v1', 'productpage v1', 'ratings v1', 'reviews v1', 'reviews v2', 'reviews v3'].join();
+  const served =
+    'count by (app, version) (rate(http_server_request_duration_seconds_count{namespace="default"}[1m]) > 0)';
+  const seen = await eventually(
+    async () => {
+      await tally(10, health);
+      return (await query(served)).join();
+    },
+    (apps) => apps === wanted,
+    90,
+  );
+  check(seen === wanted, `requests served by ${seen}`);
+  const proxies = await query('count by (app, version) (istio_requests_total{namespace="default"})');
+  if (proxies.length > 0) check(proxies.join() === wanted, `istio_requests_total of ${proxies.join()}`);
+  else record('skipped', 'these proxies do not count istio_requests_total, which only those built by Istio do');
 });
 
 lesson('mutual-tls', 'STRICT: who has no certificate is refused', async () => {
@@ -909,16 +939,20 @@ async function main(): Promise<void> {
   gateway = await gatewayUrl();
   const before = await snapshot();
   for (const signal of ['SIGINT', 'SIGTERM'] as const)
-    process.once(signal, () => restore(before).finally(() => process.exit(1)));
+    process.once(signal, () => {
+      interrupted = true;
+    });
   try {
     await prepare();
     for (const { name, title, teach } of lessons.filter((lesson) => names.includes(lesson.name))) {
       console.log(`${name}: ${title}`);
       try {
+        await eventually(get, (page) => health(page) === '200');
         await teach();
       } catch (error) {
         record(error instanceof Skip ? 'skipped' : 'failed', (error as Error).message);
       }
+      if (interrupted) break;
       await reset();
     }
   } finally {
