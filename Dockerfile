@@ -41,7 +41,7 @@ RUN cd node_modules && rm .modules.yaml .pnpm-workspace-state-v1.json .pnpm/lock
          \) -prune -exec rm -r {} + \
     && find . -path '*/dist/commonjs' -execdir rm -rf esm \; \
     && find ./@opentelemetry+* -name '*.mjs' \
-         -not -regex '.*/@opentelemetry/\(api\|auto-instrumentations-node\|core\|semantic-conventions\)/.*' \
+         -not -regex '.*/@opentelemetry/\(api\|auto-instrumentations-node\|context-async-hooks\|core\|semantic-conventions\)/.*' \
          -exec sh -c 'for file; do [ ! -e "${file%.mjs}.cjs" ] || rm "$file"; done' sh {} + \
     && [ -z "$(find . -name '*.node')" ]
 
