@@ -57,12 +57,26 @@ GATEWAY_URL is where the ingress gateway answers; without it, the address of its
 
 ${lessons.map(({ name, title }) => `  ${name.padEnd(19)}${title}`).join('\n')}`;
 
+/** What `--only` names, else all. Other words are answered with the usage and exit 2. */
+function chosenLessons(): string[] {
+  try {
+    const { values } = parseArgs({ options: { only: { type: 'string' }, help: { type: 'boolean', short: 'h' } } });
+    if (values.help) {
+      console.log(USAGE);
+      process.exit(0);
+    }
+    const names = values.only?.split(',') ?? lessons.map(({ name }) => name);
+    const unknown = names.filter((name) => !lessons.some((lesson) => lesson.name === name));
+    if (unknown.length > 0) throw new Error(`no lesson is called ${unknown.join(', ')}`);
+    return names;
+  } catch (error) {
+    console.error(`${(error as Error).message}\n\n${USAGE}`);
+    process.exit(2);
+  }
+}
+
 async function main(): Promise<void> {
-  const { values } = parseArgs({ options: { only: { type: 'string' }, help: { type: 'boolean', short: 'h' } } });
-  if (values.help) return console.log(USAGE);
-  const names = values.only?.split(',') ?? lessons.map(({ name }) => name);
-  const unknown = names.filter((name) => !lessons.some((lesson) => lesson.name === name));
-  if (unknown.length > 0) throw new Error(`no lesson is called ${unknown.join(', ')}; see --help`);
+  const names = chosenLessons();
 
   const reason = await whyNot();
   if (reason) {
