@@ -2,6 +2,7 @@ import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, globSync } from 'node:fs';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { createServer } from 'node:net';
 import { homedir, tmpdir, userInfo } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { promisify } from 'node:util';
@@ -10,7 +11,6 @@ import { MongoClient } from 'mongodb';
 import { createConnection } from 'mysql2/promise';
 import { vi } from 'vitest';
 import type { Env } from './service.ts';
-import { closedPort } from './stub.ts';
 
 /** A real database server on a free port, with an empty folder of its own. */
 export interface Database extends AsyncDisposable {
@@ -39,15 +39,35 @@ function programPath(name: string): string | undefined {
   return folders.map((folder) => join(folder, name)).find((path) => existsSync(path));
 }
 
+/** Below the range that listening on port 0 gives out, so that no stub of another test takes it before the server does. */
+async function portOfItsOwn(): Promise<number> {
+  const port = 10_000 + Math.floor(Math.random() * 20_000);
+  const server = createServer().listen(port, '127.0.0.1');
+  const free = await once(server, 'listening').then(
+    () => true,
+    () => false,
+  );
+  if (!free) return portOfItsOwn();
+  server.close();
+  await once(server, 'close');
+  return port;
+}
+
 export async function createMariaDb(): Promise<Database & { query(sql: string): Promise<unknown> }> {
-  const port = await closedPort();
+  const port = await portOfItsOwn();
   const folder = await mkdtemp(join(tmpdir(), 'mariadb-'));
   const user = `--user=${userInfo().username}`;
   const data = `--datadir=${folder}`;
   const install = ['--no-defaults', data, user, '--auth-root-authentication-method=normal', '--skip-test-db'];
   await promisify(execFile)('mariadb-install-db', install);
   const query = async (sql: string) => {
-    const connection = await createConnection({ host: '127.0.0.1', port, user: 'root', multipleStatements: true });
+    const connection = await createConnection({
+      host: '127.0.0.1',
+      port,
+      user: 'root',
+      multipleStatements: true,
+      connectTimeout: 2000,
+    });
     try {
       return (await connection.query(sql))[0];
     } finally {
@@ -75,7 +95,7 @@ export async function createMariaDb(): Promise<Database & { query(sql: string): 
 }
 
 export async function createMongoDb(): Promise<Database> {
-  const port = await closedPort();
+  const port = await portOfItsOwn();
   const folder = await mkdtemp(join(tmpdir(), 'mongodb-'));
   const url = `mongodb://127.0.0.1:${port}`;
   const use = async <T>(work: (client: MongoClient) => Promise<T>) => {
