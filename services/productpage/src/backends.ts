@@ -1,7 +1,8 @@
-import { type Answer, type App, backendOrigin, createBackend } from '@bookinfo/chassis';
+import { type Answer, type App, type Backend, backendOrigin, createBackend } from '@bookinfo/chassis';
 import { BookDetails, RatedProduct, ReviewsOfProduct } from '@bookinfo/contract';
 import type { FastifyBaseLogger } from 'fastify';
 import { Counter } from 'prom-client';
+import type { TSchema } from 'typebox';
 import type { Config } from './config.ts';
 
 /** For one try at any backend. */
@@ -49,27 +50,23 @@ export function connectBackends(config: Config, app: App): Backends {
     return answer;
   };
 
-  const askReviews = (productId: number, { headers }: Caller) =>
-    reviews.get({
-      path: `/reviews/${productId}`,
-      urlTemplate: '/reviews/{productId}',
-      headers,
-      schema: ReviewsOfProduct,
-      timeoutMs: TIMEOUT_MS,
-      tries: REVIEWS_TRIES,
-    });
+  const asker =
+    <S extends TSchema>(backend: Backend, name: string, schema: S, tries = 1) =>
+    (productId: number, { headers }: Caller) =>
+      backend.get({
+        path: `/${name}/${productId}`,
+        urlTemplate: `/${name}/{productId}`,
+        headers,
+        schema,
+        timeoutMs: TIMEOUT_MS,
+        tries,
+      });
+  const askDetails = asker(details, 'details', BookDetails);
+  const askReviews = asker(reviews, 'reviews', ReviewsOfProduct, REVIEWS_TRIES);
+  const askRatings = asker(ratings, 'ratings', RatedProduct);
 
   return {
-    details: async (productId, caller) => {
-      const answer = await details.get({
-        path: `/details/${productId}`,
-        urlTemplate: '/details/{productId}',
-        headers: caller.headers,
-        schema: BookDetails,
-        timeoutMs: TIMEOUT_MS,
-      });
-      return record('details', answer, caller);
-    },
+    details: async (productId, caller) => record('details', await askDetails(productId, caller), caller),
     reviews: async (productId, caller) => {
       // v-flooding, for the rate-limit lesson; nobody looks at these answers.
       const flood = Array.from({ length: config.FLOOD_FACTOR }, () => askReviews(productId, caller));
@@ -77,15 +74,6 @@ export function connectBackends(config: Config, app: App): Backends {
       await Promise.all(flood);
       return record('reviews', answer, caller);
     },
-    ratings: async (productId, caller) => {
-      const answer = await ratings.get({
-        path: `/ratings/${productId}`,
-        urlTemplate: '/ratings/{productId}',
-        headers: caller.headers,
-        schema: RatedProduct,
-        timeoutMs: TIMEOUT_MS,
-      });
-      return record('ratings', answer, caller);
-    },
+    ratings: async (productId, caller) => record('ratings', await askRatings(productId, caller), caller),
   };
 }
