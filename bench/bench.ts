@@ -7,8 +7,8 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { parseArgs } from 'node:util';
 import autocannon from 'autocannon';
-import { type ServiceProcess, startService } from '../lab/process.ts';
-import type { Service } from '../lab/workloads.ts';
+import { type ServiceProcess, startService } from '../local/process.ts';
+import type { Service } from '../local/workloads.ts';
 
 const USAGE = `Usage: pnpm bench [options]
 

@@ -2,8 +2,8 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
-import { type ServiceProcess, startService } from '../../lab/process.ts';
-import type { Service } from '../../lab/workloads.ts';
+import { type ServiceProcess, startService } from '../../local/process.ts';
+import type { Service } from '../../local/workloads.ts';
 
 /** The folder of a Jaeger all-in-one binary: JAEGER_BIN names the file, MESH_BIN a folder that has it. */
 const JAEGER = process.env.JAEGER_BIN ?? join(process.env.MESH_BIN ?? '', 'jaeger-all-in-one');

@@ -4,8 +4,8 @@ import { createRequire } from 'node:module';
 import type { AxeResults } from 'axe-core';
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type ServiceProcess, startService } from '../../lab/process.ts';
-import type { Service } from '../../lab/workloads.ts';
+import { type ServiceProcess, startService } from '../../local/process.ts';
+import type { Service } from '../../local/workloads.ts';
 import { browserPath, launchBrowser } from './browser.ts';
 
 const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');

@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 
 /** `pnpm start` as a user would run it, without pnpm in between. */
 function runStart(...args: string[]) {
-  const child = spawn(process.execPath, ['lab/start.ts', ...args], {
+  const child = spawn(process.execPath, ['local/start.ts', ...args], {
     cwd: fileURLToPath(new URL('../..', import.meta.url)),
     env: { PATH: process.env.PATH },
   });

@@ -1,6 +1,9 @@
 import { afterAll, beforeAll } from 'vitest';
-import { type ServiceProcess, startService } from '../../lab/process.ts';
-import type { Service } from '../../lab/workloads.ts';
+
+export { backendAt } from '../../local/bookinfo.ts';
+
+import { type ServiceProcess, startService } from '../../local/process.ts';
+import type { Service } from '../../local/workloads.ts';
 import { type Answer, http, type Options } from './http.ts';
 
 export type Env = Record<string, string>;
@@ -46,10 +49,4 @@ export function useResource<T extends AsyncDisposable>(open: () => Promise<T>): 
   });
   afterAll(() => resource[Symbol.asyncDispose]?.());
   return resource;
-}
-
-/** Where a service finds a backend on this machine. */
-export function backendAt(name: 'details' | 'reviews' | 'ratings', port: number): Env {
-  const prefix = name.toUpperCase();
-  return { [`${prefix}_HOSTNAME`]: '127.0.0.1', [`${prefix}_SERVICE_PORT`]: String(port) };
 }

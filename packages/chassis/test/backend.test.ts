@@ -1,6 +1,6 @@
 import { Type } from 'typebox';
 import { describe, expect, test } from 'vitest';
-import { openFront } from '../../../lab/front.ts';
+import { openKubeService } from '../../../local/kube-service.ts';
 import { failuresOf, stallsOf } from '../../../test/support/failures.ts';
 import {
   answers,
@@ -117,14 +117,13 @@ describe('the connections to a backend', () => {
     await using one = await openStub(counting);
     await using two = await openStub(counting);
     await using three = await openStub(counting);
-    const front = await openFront(0);
-    for (const { port } of [one, two, three]) front.add(port);
-    await using backend = connect(front.port);
+    await using service = await openKubeService();
+    for (const { port } of [one, two, three]) service.add(port);
+    await using backend = connect(service.port);
 
     for (let i = 0; i < 30; i++) expect(await ask(backend)).toMatchObject({ ok: true });
     for (const stub of [one, two, three]) expect(stub.received.length).toBeGreaterThan(0);
     expect(ports.size).toBeLessThan(30);
-    front.close();
   });
 
   test('are bounded in number, whatever the load', async () => {

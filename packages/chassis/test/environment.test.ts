@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { SERVICES } from '../../../lab/workloads.ts';
+import { SERVICES } from '../../../local/workloads.ts';
 import { type Env, start } from '../../../test/support/service.ts';
 import { openStub } from '../../../test/support/stub.ts';
 

@@ -1,7 +1,7 @@
 import { connect } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { describe, expect, test } from 'vitest';
-import { SERVICES } from '../../../lab/workloads.ts';
+import { SERVICES } from '../../../local/workloads.ts';
 import { raw } from '../../../test/support/http.ts';
 import { useService } from '../../../test/support/service.ts';
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { SERVICES } from '../../../lab/workloads.ts';
+import { SERVICES } from '../../../local/workloads.ts';
 import { start, useService } from '../../../test/support/service.ts';
 
 const COUNT = 'http_server_request_duration_seconds_count';

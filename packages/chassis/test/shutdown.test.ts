@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { connect } from 'node:net';
 import { Agent, request } from 'undici';
 import { describe, expect, test, vi } from 'vitest';
-import { SERVICES } from '../../../lab/workloads.ts';
+import { SERVICES } from '../../../local/workloads.ts';
 import { DETAILS, reviewsOf } from '../../../test/support/bodies.ts';
 import { backendAt, start } from '../../../test/support/service.ts';
 import { answers, answersAfter, openStub } from '../../../test/support/stub.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { receiveOtlp } from '../../../lab/otlp.ts';
+import { receiveOtlp } from '../../../local/otlp.ts';
 import { failuresOf, stallsOf } from '../../../test/support/failures.ts';
 import { start, useService } from '../../../test/support/service.ts';
 import { answers, closedPort, openStub, useStub } from '../../../test/support/stub.ts';
@@ -95,17 +95,12 @@ describe('details v2', () => {
 
   test('tells the outside host nothing about who asks while it traces either', async () => {
     google.behave(answers(VOLUMES));
-    const collector = await receiveOtlp(() => {});
-    await using traced = await start('details', {
-      ...external(google.port),
-      OTEL_EXPORTER_OTLP_ENDPOINT: collector.endpoint,
-      OTEL_EXPORTER_OTLP_PROTOCOL: 'http/json',
-    });
+    await using collector = await receiveOtlp(() => {});
+    await using traced = await start('details', { ...external(google.port), ...collector.env });
     await traced.request('/details/0', { headers: IDENTIFYING });
     const { headers } = google.received.at(-1) ?? {};
     expect(headers).toHaveProperty('traceparent');
     expect(Object.keys(IDENTIFYING).filter((name) => headers && name in headers)).toEqual([]);
-    collector.close();
   });
 
   test('checks the id before it asks', async () => {

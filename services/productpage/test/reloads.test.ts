@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
-import { openFront } from '../../../lab/front.ts';
+import { openKubeService } from '../../../local/kube-service.ts';
 import { RATINGS_ERROR, reviewsOf, stars } from '../../../test/support/bodies.ts';
-import { backendAt, start, useResource } from '../../../test/support/service.ts';
+import { backendAt, start, useResource, useService } from '../../../test/support/service.ts';
 import { answers, openStub, useStub } from '../../../test/support/stub.ts';
 import { GOOD, wordsOf } from './shop.ts';
 
@@ -12,21 +12,15 @@ describe('without a mesh, behind a name that balances by connection', () => {
     useStub(answers(reviewsOf('reviews-v2-abc', stars('black')))),
     useStub(answers(reviewsOf('reviews-v3-abc', stars('red')))),
   ];
-  const productpage = useResource(async () => {
-    const front = await openFront(0);
-    for (const { port } of versions) front.add(port);
-    const service = await start('productpage', {
-      ...backendAt('details', details.port),
-      ...backendAt('reviews', front.port),
-    });
-    return {
-      ...service,
-      async [Symbol.asyncDispose]() {
-        await service[Symbol.asyncDispose]();
-        front.close();
-      },
-    };
+  const reviews = useResource(async () => {
+    const service = await openKubeService();
+    for (const { port } of versions) service.add(port);
+    return service;
   });
+  const productpage = useService('productpage', () => ({
+    ...backendAt('details', details.port),
+    ...backendAt('reviews', reviews.port),
+  }));
   const servedBy = async () => {
     const { text } = await productpage.request('/productpage');
     return /Reviews served by: (\S+)/.exec(wordsOf(text))?.[1];
@@ -54,18 +48,17 @@ describe('without a mesh, behind a name that balances by connection', () => {
   test('a new version is seen within the life of a connection', async () => {
     await using first = await openStub(answers(reviewsOf('reviews-v2-abc', [RATINGS_ERROR, RATINGS_ERROR])));
     await using second = await openStub(answers(reviewsOf('reviews-v3-abc', stars('red'))));
-    const front = await openFront(0);
-    front.add(first.port);
+    await using service = await openKubeService();
+    service.add(first.port);
     await using alone = await start('productpage', {
       ...backendAt('details', details.port),
-      ...backendAt('reviews', front.port),
+      ...backendAt('reviews', service.port),
     });
     // Opens the connections of every pool.
     await Promise.all(Array.from({ length: 40 }, () => alone.request('/productpage')));
-    front.add(second.port);
+    service.add(second.port);
     await expect
       .poll(() => alone.request('/productpage').then(() => second.received.length), { timeout: 25_000, interval: 200 })
       .toBeGreaterThan(0);
-    front.close();
   });
 });

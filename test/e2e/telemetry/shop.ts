@@ -2,9 +2,9 @@ import { randomBytes } from 'node:crypto';
 import { createServer, request as httpRequest, type IncomingHttpHeaders } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { vi } from 'vitest';
-import { receiveOtlp, type Span } from '../../../lab/otlp.ts';
-import { type ServiceProcess, startService } from '../../../lab/process.ts';
-import type { Service } from '../../../lab/workloads.ts';
+import { receiveOtlp, type Span } from '../../../local/otlp.ts';
+import { type ServiceProcess, startService } from '../../../local/process.ts';
+import type { Service } from '../../../local/workloads.ts';
 
 /** Where a service finds a backend in these tests. */
 export function at(service: Service, port: number): Record<string, string> {
@@ -17,26 +17,20 @@ export class Shop implements AsyncDisposable {
   readonly spans: Span[] = [];
   readonly lines: string[] = [];
   readonly #cleanups: (() => unknown)[] = [];
-  #endpoint = '';
+  #env: Record<string, string> = {};
 
   static async open(): Promise<Shop> {
     const shop = new Shop();
     const receiver = await receiveOtlp((spans) => shop.spans.push(...spans));
-    shop.#endpoint = receiver.endpoint;
-    shop.#cleanups.push(() => receiver.close());
+    shop.#env = receiver.env;
+    shop.#cleanups.push(() => receiver[Symbol.asyncDispose]());
     return shop;
   }
 
   /** Starts a service with telemetry on, unless `env` says otherwise. */
   async start(service: Service, env: Record<string, string> = {}): Promise<ServiceProcess> {
     const running = await startService(service, {
-      env: {
-        LOG_FORMAT: 'json',
-        OTEL_EXPORTER_OTLP_ENDPOINT: this.#endpoint,
-        OTEL_EXPORTER_OTLP_PROTOCOL: 'http/json',
-        OTEL_BSP_SCHEDULE_DELAY: '50',
-        ...env,
-      },
+      env: { LOG_FORMAT: 'json', ...this.#env, ...env },
       onLine: (line) => this.lines.push(line),
     });
     this.#cleanups.push(async () => {

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { Span } from '../../../lab/otlp.ts';
+import type { Span } from '../../../local/otlp.ts';
 import { newSpanId, newTraceId, Shop } from './shop.ts';
 
 /** `parent → child`, each as `service: span name`, sorted; and the spans whose parent is not in the trace. */

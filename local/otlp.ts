@@ -17,10 +17,9 @@ export interface Span {
   resource: Record<string, unknown>;
 }
 
-export interface OtlpReceiver {
-  /** For OTEL_EXPORTER_OTLP_ENDPOINT, with OTEL_EXPORTER_OTLP_PROTOCOL=http/json. */
-  endpoint: string;
-  close(): void;
+export interface OtlpReceiver extends AsyncDisposable {
+  /** What makes a service send its spans here, and soon. */
+  env: Record<string, string>;
 }
 
 /** The smallest collector there is: takes OTLP/HTTP in JSON on loopback and hands over the spans. */
@@ -36,8 +35,12 @@ export async function receiveOtlp(onSpans: (spans: Span[]) => void): Promise<Otl
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const { port } = server.address() as AddressInfo;
   return {
-    endpoint: `http://127.0.0.1:${port}`,
-    close: () => {
+    env: {
+      OTEL_EXPORTER_OTLP_ENDPOINT: `http://127.0.0.1:${port}`,
+      OTEL_EXPORTER_OTLP_PROTOCOL: 'http/json',
+      OTEL_BSP_SCHEDULE_DELAY: '50',
+    },
+    async [Symbol.asyncDispose]() {
       server.close();
       server.closeAllConnections();
     },

@@ -1,25 +1,25 @@
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
 
-export interface Front {
+export interface KubeService extends AsyncDisposable {
   port: number;
   /** Puts one more process behind the name. */
   add(port: number): void;
-  close(): void;
 }
 
 /**
  * Plays a Kubernetes Service on loopback: one port, behind it the processes of all versions in turn. As kube-proxy
  * does, it chooses per connection, not per request.
+ * @throws {Error} with code EADDRINUSE when the port is taken
  */
-export async function openFront(port: number): Promise<Front> {
-  const targets: number[] = [];
+export async function openKubeService(port = 0): Promise<KubeService> {
+  const endpoints: number[] = [];
   const sockets = new Set<Socket>();
   let turn = 0;
 
   const server = createServer((client) => {
-    const target = targets[turn++ % targets.length];
-    if (target === undefined) return client.destroy();
-    const upstream = connect({ port: target, host: '127.0.0.1', noDelay: true });
+    const endpoint = endpoints[turn++ % endpoints.length];
+    if (endpoint === undefined) return client.destroy();
+    const upstream = connect({ port: endpoint, host: '127.0.0.1', noDelay: true });
     client.setNoDelay(true);
     for (const [from, to] of [
       [client, upstream],
@@ -39,8 +39,8 @@ export async function openFront(port: number): Promise<Front> {
   await listen(server, port);
   return {
     port: (server.address() as AddressInfo).port,
-    add: (target) => targets.push(target),
-    close: () => {
+    add: (endpoint) => endpoints.push(endpoint),
+    async [Symbol.asyncDispose]() {
       server.close();
       for (const socket of sockets) socket.destroy();
     },

@@ -18,6 +18,8 @@ export interface ServiceProcessOptions {
   env: Record<string, string>;
   /** Every line it prints; left out, nobody reads them once the service listens. */
   onLine?(line: string): void;
+  /** Ends it while it starts. Once it listens, `kill` does. */
+  signal?: AbortSignal;
 }
 
 const START_TIMEOUT_MS = 30_000;
@@ -28,7 +30,10 @@ const LISTENING = /Server listening at http:\/\/\S+:(\d+)/;
  * (so LOG_LEVEL must let `info` through).
  * @throws {Error} when it exits before that, or takes too long; the text has what it printed
  */
-export async function startService(service: Service, { env, onLine }: ServiceProcessOptions): Promise<ServiceProcess> {
+export async function startService(
+  service: Service,
+  { env, onLine, signal }: ServiceProcessOptions,
+): Promise<ServiceProcess> {
   const child = spawn(process.execPath, ['--import', '@bookinfo/chassis/telemetry', 'src/server.ts'], {
     cwd: fileURLToPath(new URL(`../services/${service}`, import.meta.url)),
     env: { PATH: process.env.PATH ?? '', PORT: '0', LISTEN_ADDRESS: '127.0.0.1', ...env },
@@ -36,7 +41,9 @@ export async function startService(service: Service, { env, onLine }: ServicePro
     // A Ctrl-C in the terminal reaches us alone, and we stop the services in order.
     detached: process.platform !== 'win32',
   });
-  const exit = once(child, 'exit').then(([code, signal]) => (code ?? signal) as number | NodeJS.Signals);
+  const exit = once(child, 'exit').then(([code, name]) => (code ?? name) as number | NodeJS.Signals);
+  const abort = () => child.kill('SIGTERM');
+  signal?.addEventListener('abort', abort);
 
   const printed: string[] = [];
   const port = new Promise<number>((resolve) => {
@@ -58,6 +65,7 @@ export async function startService(service: Service, { env, onLine }: ServicePro
 
   const timeout = sleep(START_TIMEOUT_MS, 'did not say that it listens', { ref: false });
   const first = await Promise.race([port, exit.then((code) => `ended with ${code}`), timeout]);
+  signal?.removeEventListener('abort', abort);
   if (typeof first === 'string') {
     child.kill('SIGKILL');
     throw new Error(`${service} ${first}:\n${printed.join('\n')}`);
