@@ -1,6 +1,6 @@
 /**
- * Writes the flat files of this folder: k8s/NAME.yaml is what k8s/overlays/NAME builds,
- * under the two comment lines that its kustomization.yaml starts with.
+ * Writes the flat files of this folder: k8s/NAME.yaml is what k8s/kustomize/lessons/NAME builds, under the two
+ * comment lines that its kustomization.yaml starts with and a third that says where the file comes from.
  *
  *   node k8s/generate.ts           write them
  *   node k8s/generate.ts --check   only tell which are out of date; exit 1 if any is
@@ -11,21 +11,21 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 
 const FOLDER = import.meta.dirname;
-const OVERLAYS = join(FOLDER, 'overlays');
+const LESSONS = join(FOLDER, 'kustomize', 'lessons');
 
-async function header(overlay: string): Promise<string> {
-  const source = await readFile(join(OVERLAYS, overlay, 'kustomization.yaml'), 'utf8');
+async function header(lesson: string): Promise<string> {
+  const source = await readFile(join(LESSONS, lesson, 'kustomization.yaml'), 'utf8');
   const [shows, seeIt, next] = source.split('\n');
   if (!shows?.startsWith('# ') || !seeIt?.startsWith('# See it: ') || next?.startsWith('#'))
-    throw new Error(`overlays/${overlay}/kustomization.yaml must start with two comments: what it shows, "See it: …"`);
-  return `${shows}\n${seeIt}\n`;
+    throw new Error(`${lesson}/kustomization.yaml must start with two comments: what it shows, "See it: …"`);
+  return `${shows}\n${seeIt}\n# Generated from k8s/kustomize/lessons/${lesson}; edit there\n`;
 }
 
-async function build(overlay: string): Promise<string> {
-  const { stdout } = await promisify(execFile)('kubectl', ['kustomize', join(OVERLAYS, overlay)], {
+async function build(lesson: string): Promise<string> {
+  const { stdout } = await promisify(execFile)('kubectl', ['kustomize', join(LESSONS, lesson)], {
     maxBuffer: 64 * 1024 * 1024,
   });
-  return (await header(overlay)) + stdout;
+  return (await header(lesson)) + stdout;
 }
 
 const isMissing = (error: unknown): boolean => (error as NodeJS.ErrnoException).code === 'ENOENT';
@@ -40,9 +40,9 @@ async function read(file: string): Promise<string | undefined> {
 
 async function main(): Promise<void> {
   const check = process.argv.includes('--check');
-  const overlays = await readdir(OVERLAYS);
+  const lessons = await readdir(LESSONS);
   const wanted = new Map<string, string>(
-    await Promise.all(overlays.map(async (overlay) => [`${overlay}.yaml`, await build(overlay)] as const)),
+    await Promise.all(lessons.map(async (lesson) => [`${lesson}.yaml`, await build(lesson)] as const)),
   );
   const present = (await readdir(FOLDER)).filter((file) => file.endsWith('.yaml') && file !== 'kustomization.yaml');
 
@@ -50,7 +50,7 @@ async function main(): Promise<void> {
   for (const [file, text] of wanted) if ((await read(file)) !== text) stale.push(file);
   const complaints = present
     .filter((file) => !wanted.has(file))
-    .map((file) => `k8s/${file} has no overlay that builds it: remove it`);
+    .map((file) => `k8s/${file} has no lesson that builds it: remove it`);
 
   if (check) {
     complaints.push(...stale.map((file) => `k8s/${file} is out of date: run \`pnpm k8s:generate\``));

@@ -21,11 +21,11 @@ test.skipIf(error)('the flat files of k8s/ are up to date', () => {
 /** The names of what a kustomization of the default application and these components builds. */
 function build(components: string[]): string[] {
   const folder = realpathSync(mkdtempSync(join(tmpdir(), 'bookinfo-')));
-  const path = (name: string) => relative(folder, join(ROOT, 'k8s', name));
+  const path = (name: string) => relative(folder, join(ROOT, 'k8s/kustomize', name));
   try {
     writeFileSync(
       join(folder, 'kustomization.yaml'),
-      stringify({ resources: [path('base')], components: components.map((name) => path(`components/${name}`)) }),
+      stringify({ resources: [path('app')], components: components.map((name) => path(`components/${name}`)) }),
     );
     const built = execFileSync('kubectl', ['kustomize', folder], { encoding: 'utf8' });
     return parseAllDocuments(built).map(
@@ -37,14 +37,16 @@ function build(components: string[]): string[] {
 }
 
 test.skipIf(error)('`kubectl apply -k k8s/` applies what `kubectl apply -f k8s/bookinfo.yaml` does', () => {
-  const flat = execFileSync('kubectl', ['kustomize', join(ROOT, 'k8s/overlays/bookinfo')], { encoding: 'utf8' });
+  const flat = execFileSync('kubectl', ['kustomize', join(ROOT, 'k8s/kustomize/lessons/bookinfo')], {
+    encoding: 'utf8',
+  });
   expect(execFileSync('kubectl', ['kustomize', join(ROOT, 'k8s')], { encoding: 'utf8' })).toBe(flat);
 });
 
 test.skipIf(error)('all optional features build together', () => {
   const building = ['database', 'http-port', 'http-server', 'identity', 'images', 'observability', 'productpage'];
   const blocks = new Set([...building, 'ratings-database', 'restricted', 'service', 'workload']);
-  const features = readdirSync(join(ROOT, 'k8s/components')).filter((name) => !blocks.has(name));
+  const features = readdirSync(join(ROOT, 'k8s/kustomize/components')).filter((name) => !blocks.has(name));
   const names = build(features);
   expect(names).toContain('StatefulSet/mysqldb-v1');
   expect(names).toContain('Deployment/ratings-v-faulty');

@@ -1,6 +1,6 @@
 /** What no schema says about the files of k8s/: that the names in them meet, and that every pod is fit for the lab. */
 import { existsSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { parse as parseYaml } from 'yaml';
 import { appliedFiles, type Manifest, parse, type Resource, ROOT, text, yamlFiles } from './load.ts';
@@ -107,10 +107,17 @@ describe('the files', () => {
   });
 
   test.for(appliedFiles())('%s starts with two comments: what it shows, how to see it', (file) => {
-    const [shows, seeIt, next] = text(file).split('\n');
+    const [shows, seeIt] = text(file).split('\n');
     expect(shows).toMatch(/^# \S.*\.$/);
     expect(seeIt).toMatch(/^# See it: \S/);
-    expect(next).not.toMatch(/^#/);
+  });
+
+  test.for(appliedFiles())('%s says where to edit it if it is generated, and else no more than that', (file) => {
+    const lesson = `k8s/kustomize/lessons/${basename(file, '.yaml')}`;
+    const isGenerated = dirname(file) === 'k8s' && existsSync(join(ROOT, lesson));
+    const [, , third, fourth] = text(file).split('\n');
+    if (isGenerated) expect(third).toBe(`# Generated from ${lesson}; edit there`);
+    expect(isGenerated ? fourth : third).not.toMatch(/^#/);
   });
 
   test.for(appliedFiles().filter((file) => file.startsWith('k8s/')))('%s refers to files that exist', (file) => {
@@ -248,7 +255,7 @@ describe('names meet', () => {
 
 describe('every pod', () => {
   const images = (
-    parseYaml(text('k8s/components/images/kustomization.yaml')) as {
+    parseYaml(text('k8s/kustomize/components/images/kustomization.yaml')) as {
       images: { name: string; newName?: string; newTag: string }[];
     }
   ).images.map(({ name, newName = name, newTag }) => `${newName}:${newTag}`);
@@ -377,10 +384,12 @@ test('the kustomizations list every folder that they should', () => {
     };
     return [...resources, ...components].map((entry) => join(file, '..', entry));
   });
-  const folders = sources.map((file) => join(file, '..')).filter((folder) => /^k8s\/(base|components)\//.test(folder));
+  const folders = sources
+    .map((file) => join(file, '..'))
+    .filter((folder) => /^k8s\/kustomize\/(app|components)\//.test(folder));
   // The features as such are for a kustomization of the reader's own; overlays pick single workloads from them.
   const features = ['canary', 'details-v2', 'faults', 'mongodb', 'mysql', 'mysql-vm'].map(
-    (name) => `k8s/components/${name}`,
+    (name) => `k8s/kustomize/components/${name}`,
   );
   expect(folders.filter((folder) => !listed.includes(folder)).sort()).toEqual(features.sort());
 });

@@ -55,8 +55,7 @@ export function parse(file: string): Resource[] {
 }
 
 /** Sources of kustomize: they are input to `k8s/generate.ts`, not applied as they stand. */
-const isSource = (file: string): boolean =>
-  /^k8s\/(base|components|overlays)\//.test(file) || file.endsWith('/kustomization.yaml');
+const isSource = (file: string): boolean => file.startsWith('k8s/kustomize/') || file.endsWith('/kustomization.yaml');
 
 /** The files that learners apply: the flat ones, the generated ones, and the routing. */
 export const appliedFiles = (): string[] => ['k8s', 'istio'].flatMap(yamlFiles).filter((file) => !isSource(file));
