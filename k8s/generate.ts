@@ -40,9 +40,9 @@ async function read(file: string): Promise<string | undefined> {
 
 async function main(): Promise<void> {
   const check = process.argv.includes('--check');
-  const lessons = await readdir(LESSONS);
+  const lessons = (await readdir(LESSONS, { withFileTypes: true })).filter((entry) => entry.isDirectory());
   const wanted = new Map<string, string>(
-    await Promise.all(lessons.map(async (lesson) => [`${lesson}.yaml`, await build(lesson)] as const)),
+    await Promise.all(lessons.map(async ({ name }) => [`${name}.yaml`, await build(name)] as const)),
   );
   const present = (await readdir(FOLDER)).filter((file) => file.endsWith('.yaml') && file !== 'kustomization.yaml');
 

@@ -86,7 +86,7 @@ export async function createMariaDb(): Promise<Database & { query(sql: string): 
       MYSQL_DB_PASSWORD: '',
     },
     query,
-    seed: async () => void (await query(await seedFile('ratings.sql'))),
+    seed: async () => void (await query(await seedFile('mysql/ratings.sql'))),
     fill: async (rows) => {
       const inserts = rows.map(({ id, rating }) => `INSERT INTO test.ratings VALUES (${id}, ${rating})`);
       await query(['DELETE FROM test.ratings', ...inserts].join(';'));
@@ -115,7 +115,7 @@ export async function createMongoDb(): Promise<Database> {
     ...processOf(mongoDbPath ?? '', options, folder, () => use((client) => client.db('test').command({ ping: 1 }))),
     env: { SERVICE_VERSION: 'v2', MONGO_DB_URL: `${url}/test` },
     seed: async () => {
-      const script = await seedFile('ratings.js');
+      const script = await seedFile('mongodb/ratings.js');
       await use(async (client) => {
         const done: Promise<unknown>[] = [];
         // As much of mongosh as the script uses.
