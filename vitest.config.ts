@@ -10,7 +10,12 @@ export default defineConfig({
         test: { name: 'packages', include: ['packages/*/test/**/*.test.ts'], testTimeout: 30_000, hookTimeout: 30_000 },
       },
       {
-        test: { name: 'services', include: ['services/*/test/**/*.test.ts'], testTimeout: 30_000, hookTimeout: 30_000 },
+        test: {
+          name: 'services',
+          include: ['{services/*/test,test/services}/**/*.test.ts'],
+          testTimeout: 30_000,
+          hookTimeout: 30_000,
+        },
       },
       { test: { name: 'e2e', include: ['test/e2e/**/*.test.ts'], testTimeout: 60_000, hookTimeout: 60_000 } },
       { test: { name: 'manifests', include: ['test/manifests/**/*.test.ts'], testTimeout: 60_000 } },

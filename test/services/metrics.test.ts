@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { SERVICES } from '../../../local/workloads.ts';
-import { start, useService } from '../../../test/support/service.ts';
+import { SERVICES } from '../../local/workloads.ts';
+import { start, useService } from '../support/service.ts';
 
 const COUNT = 'http_server_request_duration_seconds_count';
 

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
-import { SERVICES } from '../../../local/workloads.ts';
-import { type Env, start } from '../../../test/support/service.ts';
-import { openStub } from '../../../test/support/stub.ts';
+import { SERVICES } from '../../local/workloads.ts';
+import { type Env, start } from '../support/service.ts';
+import { openStub } from '../support/stub.ts';
 
 /** What a service says on its way out when it does not start. */
 async function refusal(service: (typeof SERVICES)[number], env: Env): Promise<string> {

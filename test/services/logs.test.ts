@@ -1,7 +1,7 @@
 import { describe, expect, test, vi } from 'vitest';
-import { form } from '../../../test/support/http.ts';
-import { backendAt, start, useService } from '../../../test/support/service.ts';
-import { closedPort } from '../../../test/support/stub.ts';
+import { form } from '../support/http.ts';
+import { backendAt, start, useService } from '../support/service.ts';
+import { closedPort } from '../support/stub.ts';
 
 const TRACE_ID = '0af7651916cd43dd8448eb211c80319c';
 

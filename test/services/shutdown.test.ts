@@ -2,10 +2,10 @@ import { once } from 'node:events';
 import { connect } from 'node:net';
 import { Agent, request } from 'undici';
 import { describe, expect, test, vi } from 'vitest';
-import { SERVICES } from '../../../local/workloads.ts';
-import { DETAILS, reviewsOf } from '../../../test/support/bodies.ts';
-import { backendAt, start } from '../../../test/support/service.ts';
-import { answers, answersAfter, openStub } from '../../../test/support/stub.ts';
+import { SERVICES } from '../../local/workloads.ts';
+import { DETAILS, reviewsOf } from '../support/bodies.ts';
+import { backendAt, start } from '../support/service.ts';
+import { answers, answersAfter, openStub } from '../support/stub.ts';
 
 describe.concurrent('a service that is told to stop', () => {
   test.each(SERVICES)('%s exits with 0', async (name) => {

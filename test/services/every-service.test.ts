@@ -1,9 +1,9 @@
 import { connect } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { describe, expect, test } from 'vitest';
-import { SERVICES } from '../../../local/workloads.ts';
-import { raw } from '../../../test/support/http.ts';
-import { useService } from '../../../test/support/service.ts';
+import { SERVICES } from '../../local/workloads.ts';
+import { raw } from '../support/http.ts';
+import { useService } from '../support/service.ts';
 
 const HEALTH = {
   productpage: 'Product page is healthy',
