@@ -7,12 +7,14 @@ import Fastify, {
   LogController,
   type RawServerDefault,
 } from 'fastify';
+import type { TSchema } from 'typebox';
 import type { ChassisConfig } from './config.ts';
 import { notFound, onError } from './errors.ts';
 import { health } from './health.ts';
 import { loggerOptions } from './log.ts';
 import { metrics } from './metrics.ts';
-import { requestIdOf, requests } from './requests.ts';
+import { childLoggerOf, requestContext, requestIdOf } from './request-context.ts';
+import { validatorOf } from './validation.ts';
 
 export type App = FastifyInstance<
   RawServerDefault,
@@ -32,6 +34,7 @@ export async function createApp(service: string, config: ChassisConfig): Promise
     logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'request_id' }),
     genReqId: requestIdOf,
     requestIdHeader: false,
+    childLoggerFactory: childLoggerOf,
     bodyLimit: MAX_BODY_BYTES,
     routerOptions: { maxParamLength: 1024 },
     // A request that arrives on an open connection while we shut down is still answered.
@@ -40,9 +43,10 @@ export async function createApp(service: string, config: ChassisConfig): Promise
     frameworkErrors: (error, request, reply) => onError(error, request, reply),
   }).withTypeProvider<TypeBoxTypeProvider>();
 
+  app.setValidatorCompiler<TSchema>(({ schema }) => validatorOf(schema));
   app.setErrorHandler<FastifyError>(onError);
   app.setNotFoundHandler(notFound);
-  await app.register(requests, { version: config.SERVICE_VERSION, pod: config.HOSTNAME });
+  await app.register(requestContext, { version: config.SERVICE_VERSION, pod: config.HOSTNAME });
   await app.register(metrics);
   await app.register(health);
   return app;

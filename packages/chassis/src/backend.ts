@@ -1,7 +1,10 @@
+import type { IncomingHttpHeaders } from 'node:http';
 import type { Static, TSchema } from 'typebox';
-import { Compile, type Validator } from 'typebox/compile';
 import { Pool } from 'undici';
+import type { App } from './app.ts';
+import type { Caller } from './caller.ts';
 import { withClientSpan } from './client-span.ts';
+import { validatorOf } from './validation.ts';
 
 /**
  * Without a mesh, a Kubernetes Service picks a pod per connection, not per request: one connection kept alive would
@@ -13,19 +16,15 @@ const CONNECTIONS_PER_POOL = 16;
 const CONNECTION_LIFETIME_MS = 10_000;
 /** Below the 72 s after which a Fastify server closes an idle connection: the client must be the one to hang up. */
 const IDLE_CONNECTION_MS = 4_000;
-/** The longest answer of a Bookinfo service is below 1 KiB. */
+/** The longest answer of a Bookinfo service is below 1 KiB, the one of Google Books about 3. */
 const MAX_RESPONSE_BYTES = 256 * 1024;
+/** A proxy's own word on a failure, such as Envoy's `no healthy upstream`, is short. */
+const MAX_TEXT_CHARACTERS = 80;
 
-export interface Backend {
-  get<S extends TSchema>(call: Call<S>): Promise<Answer<Static<S>>>;
-  close(): Promise<void>;
-}
-
-export interface Call<S extends TSchema> {
-  path: string;
-  /** The path in a form that is low in cardinality, such as `/reviews/{productId}`; names the client span. */
-  urlTemplate: string;
-  headers: Record<string, string>;
+/** What is asked of a backend. */
+export interface Question<Route extends string, S extends TSchema> {
+  /** The path in OpenAPI spelling, such as `/reviews/{productId}`; low in cardinality, it names the client span. */
+  route: Route;
   /** What a good answer's body looks like. */
   schema: S;
   /** For one try, from the first byte sent to the last one read. */
@@ -33,14 +32,52 @@ export interface Call<S extends TSchema> {
   tries?: number;
 }
 
+export interface Backend<Route extends string, T> {
+  /** Never throws: a failure is an answer, and one line in the log of the request that the call is made for. */
+  get(params: Record<ParamsIn<Route>, string | number>, caller: Caller): Promise<Answer<T>>;
+}
+type ParamsIn<Route extends string> = Route extends `${string}{${infer Name}}${infer Rest}`
+  ? Name | ParamsIn<Rest>
+  : never;
+
 export type Answer<T> = Outcome<T> & {
-  tries: number;
+  tries: readonly Try[];
+  /** From the first byte sent of the first try. */
   durationMs: number;
 };
-type Outcome<T> = Success<T> | Failure;
-type Success<T> = { ok: true; status: 200; body: T; servedBy: ServedBy };
-/** `status` is the backend's own; 500 when there was no answer, 502 when a good status came with a useless body. */
-type Failure = { ok: false; status: number; reason: string };
+export type Outcome<T> = (Success & { body: T }) | ({ ok: false } & Failure);
+
+interface Success {
+  ok: true;
+  status: 200;
+  servedBy: ServedBy;
+  /** The header of this name, as it came. */
+  serverTiming: string | undefined;
+}
+
+export interface Failure {
+  /** The backend's own; 500 when there was no answer, 502 when a good status came with a useless body. */
+  status: number;
+  reason: Reason;
+  /** A `service` of ours names its version in every answer; what comes without was made by a proxy on the way. */
+  from: 'service' | 'proxy' | 'nobody';
+  servedBy: ServedBy;
+  /** What a proxy says in plain text, cut to 80 characters. */
+  text: string | undefined;
+}
+
+export type Reason =
+  | { code: 'timeout'; timeoutMs: number }
+  | { code: 'status'; status: number }
+  | { code: 'body' }
+  | { code: 'refused' | 'reset' | 'dns' | 'other'; detail: string };
+
+export interface Try {
+  /** On the clock of `performance.now()`. */
+  startedAt: number;
+  durationMs: number;
+  outcome: Success | ({ ok: false } & Failure);
+}
 
 /** Which workload answered, from the headers that every Bookinfo service sends. */
 export interface ServedBy {
@@ -48,8 +85,31 @@ export interface ServedBy {
   pod: string | undefined;
 }
 
-/** A client for one service, with a bounded number of connections. `get` never throws: failures are answers. */
-export function createBackend(origin: string): Backend {
+type Host<Name extends string> = Record<`${Name}_HOSTNAME`, string>;
+type Port<Name extends string> = Record<`${Name}_SERVICE_PORT`, number>;
+
+/** Connects a service to another one, where `backendSpecs(name)` of its configuration say that it is. */
+export function connectBackend<Name extends Uppercase<string>, Route extends string, S extends TSchema>(
+  app: App,
+  config: Host<Name> & Port<Name> & { SERVICES_DOMAIN: string },
+  name: Name,
+  question: Question<Route, S>,
+): Backend<Route, Static<S>> {
+  const { [`${name}_HOSTNAME` as const]: host }: Host<Name> = config;
+  const { [`${name}_SERVICE_PORT` as const]: port }: Port<Name> = config;
+  const domain = config.SERVICES_DOMAIN && `.${config.SERVICES_DOMAIN}`;
+  return connectOrigin(app, name.toLowerCase(), `http://${host}${domain}:${port}`, question);
+}
+
+/** The same for a server outside of Bookinfo. `name` is what the log calls it. */
+export function connectOrigin<Route extends string, S extends TSchema>(
+  app: App,
+  name: string,
+  origin: string,
+  question: Question<Route, S>,
+): Backend<Route, Static<S>> {
+  const { route, timeoutMs, tries: allowed = 1 } = question;
+  const fits = validatorOf(question.schema);
   const pools = Array.from(
     { length: POOLS },
     () =>
@@ -63,65 +123,90 @@ export function createBackend(origin: string): Backend {
         bodyTimeout: 0,
       }),
   );
+  app.addHook('onClose', async () => {
+    await Promise.all(pools.map((pool) => pool.destroy()));
+  });
   let turn = 0;
 
-  const validators = new Map<TSchema, Validator>();
-  const fits = (schema: TSchema, value: unknown): boolean => {
-    const validator = validators.get(schema) ?? Compile(schema);
-    validators.set(schema, validator);
-    return validator.Check(value);
-  };
-
-  async function tryOnce<S extends TSchema>(call: Call<S>): Promise<Outcome<Static<S>>> {
+  async function ask(path: string, headers: Record<string, string>): Promise<Outcome<Static<S>>> {
     const pool = pools[turn++ % POOLS] as Pool;
-    const signal = AbortSignal.timeout(call.timeoutMs);
+    const signal = AbortSignal.timeout(timeoutMs);
     try {
-      const { statusCode, headers, body } = await pool.request({
-        method: 'GET',
-        path: call.path,
-        headers: call.headers,
-        signal,
-      });
-      const text = await body.text();
-      if (statusCode !== 200) {
-        const status = statusCode >= 400 && statusCode < 600 ? statusCode : 502;
-        return { ok: false, status, reason: `answered ${statusCode}` };
-      }
-      const parsed = parseJson(text);
-      if (!fits(call.schema, parsed)) {
-        return { ok: false, status: 502, reason: 'answered 200 with an unexpected body' };
-      }
-      return {
-        ok: true,
-        status: 200,
-        body: parsed as Static<S>,
-        servedBy: { version: one(headers['x-service-version']), pod: one(headers['x-pod-name']) },
-      };
+      const response = await pool.request({ method: 'GET', path, headers, signal });
+      const text = await response.body.text();
+      return judge(response.statusCode, response.headers, text, fits);
     } catch (error) {
-      const reason = signal.aborted ? `no answer within ${call.timeoutMs / 1000} s` : describe(error);
-      return { ok: false, status: 500, reason };
+      const reason: Reason = signal.aborted ? { code: 'timeout', timeoutMs } : reasonOf(error);
+      return { ok: false, status: 500, reason, from: 'nobody', servedBy: servedBy({}), text: undefined };
     }
   }
 
   return {
-    async get(call) {
-      const start = performance.now();
-      const allowed = call.tries ?? 1;
-      for (let tries = 1; ; tries++) {
-        const span = { urlTemplate: call.urlTemplate, resendCount: tries - 1 };
-        const outcome = await withClientSpan(span, () => tryOnce(call));
-        if (outcome.ok || tries === allowed) return { ...outcome, tries, durationMs: performance.now() - start };
+    async get(params, { headers, log }) {
+      const values: Record<string, string | number> = params;
+      const path = route.replace(/\{(\w+)\}/g, (_, param) => encodeURIComponent(values[param] ?? ''));
+      const tries: Try[] = [];
+      for (;;) {
+        const startedAt = performance.now();
+        const span = { urlTemplate: route, resendCount: tries.length };
+        const outcome = await withClientSpan(span, () => ask(path, headers));
+        tries.push({ startedAt, durationMs: performance.now() - startedAt, outcome: withoutBody(outcome) });
+        if (!outcome.ok && tries.length < allowed) continue;
+        if (!outcome.ok) {
+          const line = { backend: name, status: outcome.status, tries: tries.length };
+          log.warn(line, `${name} ${describeReason(outcome.reason)}`);
+        }
+        return { ...outcome, tries, durationMs: performance.now() - (tries[0]?.startedAt ?? startedAt) };
       }
-    },
-    close: async () => {
-      await Promise.all(pools.map((pool) => pool.destroy()));
     },
   };
 }
 
-/** `http://host[.domain]:port` from a service's configuration. */
-export function backendOrigin(hostname: string, port: number, domain: string): string {
-  return `http://${hostname}${domain && `.${domain}`}:${port}`;
+/** A reason in words, as logs have it: `answered 503`, `no answer within 3 s`. */
+export function describeReason(reason: Reason): string {
+  switch (reason.code) {
+    case 'timeout':
+      return `no answer within ${reason.timeoutMs / 1000} s`;
+    case 'status':
+      return `answered ${reason.status}`;
+    case 'body':
+      return 'answered 200 with an unexpected body';
+    default:
+      return reason.detail;
+  }
+}
+
+function judge<T>(
+  status: number,
+  headers: IncomingHttpHeaders,
+  text: string,
+  fits: (value: unknown) => value is T,
+): Outcome<T> {
+  const body = status === 200 ? parseJson(text) : undefined;
+  if (fits(body)) {
+    const serverTiming = firstOf(headers['server-timing']);
+    return { ok: true, status: 200, body, servedBy: servedBy(headers), serverTiming };
+  }
+  const fromService = headers['x-service-version'] !== undefined;
+  const isPlainText = headers['content-type']?.startsWith('text/plain') ?? false;
+  return {
+    ok: false,
+    status: status >= 400 && status < 600 ? status : 502,
+    reason: status === 200 ? { code: 'body' } : { code: 'status', status },
+    from: fromService ? 'service' : 'proxy',
+    servedBy: servedBy(headers),
+    text: isPlainText && !fromService ? shorten(text) : undefined,
+  };
+}
+
+function servedBy(headers: IncomingHttpHeaders): ServedBy {
+  return { version: firstOf(headers['x-service-version']), pod: firstOf(headers['x-pod-name']) };
+}
+
+function withoutBody<T>(outcome: Outcome<T>): Try['outcome'] {
+  if (!outcome.ok) return outcome;
+  const { body: _, ...success } = outcome;
+  return success;
 }
 
 function parseJson(text: string): unknown {
@@ -132,9 +217,33 @@ function parseJson(text: string): unknown {
   }
 }
 
-function describe(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
-  return 'code' in error ? `${error.message || error.name} (${error.code})` : error.message;
+function reasonOf(error: unknown): Reason {
+  if (!(error instanceof Error)) return { code: 'other', detail: String(error) };
+  if (!('code' in error)) return { code: 'other', detail: error.message };
+  const detail = `${error.message || error.name} (${error.code})`;
+  switch (error.code) {
+    case 'ECONNREFUSED':
+      return { code: 'refused', detail };
+    case 'ECONNRESET':
+    case 'EPIPE':
+    case 'UND_ERR_SOCKET':
+      return { code: 'reset', detail };
+    case 'ENOTFOUND':
+    case 'EAI_AGAIN':
+      return { code: 'dns', detail };
+    default:
+      return { code: 'other', detail };
+  }
 }
 
-const one = (header: string | string[] | undefined) => (Array.isArray(header) ? header[0] : header);
+function shorten(text: string): string {
+  const characters = [
+    ...text
+      .slice(0, 4 * MAX_TEXT_CHARACTERS)
+      .replace(/\p{Cc}+/gu, ' ')
+      .trim(),
+  ];
+  return characters.slice(0, MAX_TEXT_CHARACTERS).join('');
+}
+
+const firstOf = (header: string | string[] | undefined) => (Array.isArray(header) ? header[0] : header);

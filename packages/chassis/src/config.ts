@@ -1,4 +1,13 @@
-import { cleanEnv, makeValidator, port, type Spec, str, type ValidatorSpec } from 'envalid';
+import {
+  bool,
+  type CleanedEnv,
+  customCleanEnv,
+  makeValidator,
+  type Spec,
+  str,
+  strictProxyMiddleware,
+  type ValidatorSpec,
+} from 'envalid';
 
 type Specs = Record<string, ValidatorSpec<unknown>>;
 
@@ -8,13 +17,20 @@ export class ConfigError extends Error {
 }
 
 /**
- * Reads a service's configuration from the environment, once, into a frozen object.
- * An empty variable counts as unset, as Compose's `${NAME:-}` leaves it.
+ * Reads a service's configuration from the environment, once, into a frozen object that throws when asked for what it
+ * does not have. An empty variable counts as unset, as Compose's `${NAME:-}` leaves it. `derive` adds to it what
+ * follows from several variables, or replaces one.
  * @throws {ConfigError} when a value is missing or not allowed
  */
-export function readEnvironment<S extends Specs>(env: NodeJS.ProcessEnv, specs: S) {
+export function readEnvironment<S extends Specs, D extends object = object>(
+  env: NodeJS.ProcessEnv,
+  specs: S,
+  derive?: (config: CleanedEnv<S>) => D,
+): Readonly<Omit<CleanedEnv<S>, keyof D> & D> {
   const given = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== ''));
-  return cleanEnv(given, specs, {
+  const complete = (config: CleanedEnv<S>, raw: unknown) =>
+    strictProxyMiddleware({ ...config, ...(derive?.(config) as D) }, raw);
+  return customCleanEnv(given, specs, complete, {
     reporter: ({ errors }) => {
       const lines = Object.keys(errors).map((name) => {
         const value = given[name];
@@ -32,12 +48,17 @@ function allowed(spec: Spec<unknown>): string {
 }
 
 /** A whole number from `min` to `max`. */
-export const whole = (min: number, max = Number.MAX_SAFE_INTEGER) =>
+export const integer = (min: number, max = Number.MAX_SAFE_INTEGER) =>
   makeValidator<number>((input) => {
     const value = /^\d+$/.test(input) ? Number(input) : Number.NaN;
     if (!(value >= min && value <= max)) throw new Error('not allowed');
     return value;
   });
+
+export const tcpPort = ({ default: port }: { default: number }) =>
+  integer(1, 65535)({ default: port, desc: 'a TCP port, 1 to 65535' });
+
+export const flag = () => bool({ default: false, desc: 'true or false' });
 
 /** A text that `isAllowed`. */
 export const text = (isAllowed: (input: string) => boolean) =>
@@ -47,7 +68,7 @@ export const text = (isAllowed: (input: string) => boolean) =>
   });
 
 /** What may stand in a header, where every answer names its version and pod. */
-const word = text((input) => /^[\x21-\x7e]+$/.test(input));
+const headerValue = text((input) => /^[\x21-\x7e]+$/.test(input));
 
 /** What may stand between `http://` and the port. */
 const host = text((input) => /^([\w.-]+|\[[\da-f:.]+\])$/i.test(input));
@@ -57,17 +78,17 @@ export const httpUrl = text((input) => /^https?:$/.test(URL.parse(input)?.protoc
 
 /** What every service reads. Kubernetes sets HOSTNAME to the pod's name. */
 export const chassisSpecs = {
-  PORT: whole(0, 65535)({ default: 9080, desc: 'a TCP port, 0 (any free one) to 65535' }),
+  PORT: integer(0, 65535)({ default: 9080, desc: 'a TCP port, 0 (any free one) to 65535' }),
   LISTEN_ADDRESS: str({ default: '::', desc: 'an IP address of this host' }),
-  SERVICE_VERSION: word({ default: 'v1', desc: 'a version label such as v1' }),
-  HOSTNAME: word({ default: 'localhost', desc: 'the name of the pod or host' }),
+  SERVICE_VERSION: headerValue({ default: 'v1', desc: 'a version label such as v1' }),
+  HOSTNAME: headerValue({ default: 'localhost', desc: 'the name of the pod or host' }),
   LOG_LEVEL: str({ default: 'info', choices: ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const }),
   LOG_FORMAT: str({
     default: process.stdout.isTTY ? ('pretty' as const) : ('json' as const),
     choices: ['json', 'pretty'] as const,
   }),
-  SHUTDOWN_DELAY_SECONDS: whole(0)({ default: 0, desc: 'a whole number of seconds, 0 or more' }),
-  SHUTDOWN_TIMEOUT_SECONDS: whole(1)({ default: 20, desc: 'a whole number of seconds, 1 or more' }),
+  SHUTDOWN_DELAY_SECONDS: integer(0)({ default: 0, desc: 'a whole number of seconds, 0 or more' }),
+  SHUTDOWN_TIMEOUT_SECONDS: integer(1)({ default: 20, desc: 'a whole number of seconds, 1 or more' }),
 };
 export type ChassisConfig = ReturnType<typeof readEnvironment<typeof chassisSpecs>>;
 
@@ -78,7 +99,7 @@ export type ChassisConfig = ReturnType<typeof readEnvironment<typeof chassisSpec
 export const backendSpecs = <N extends Uppercase<string>>(name: N) =>
   ({
     [`${name}_HOSTNAME`]: host({ default: name.toLowerCase(), desc: 'a host name or address, IPv6 in brackets' }),
-    [`${name}_SERVICE_PORT`]: port({ default: 9080, desc: 'a TCP port, 1 to 65535' }),
+    [`${name}_SERVICE_PORT`]: tcpPort({ default: 9080 }),
     SERVICES_DOMAIN: host({ default: '', desc: 'a DNS domain, appended to host names of backends' }),
   }) as { [K in `${N}_HOSTNAME` | 'SERVICES_DOMAIN']: ValidatorSpec<string> } & {
     [K in `${N}_SERVICE_PORT`]: ValidatorSpec<number>;

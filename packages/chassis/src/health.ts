@@ -1,3 +1,4 @@
+import type { FastifyInstance } from 'fastify';
 import fp from 'fastify-plugin';
 
 declare module 'fastify' {
@@ -8,7 +9,9 @@ declare module 'fastify' {
 }
 
 /** `/health/live` and `/health/ready`. The `/health` of the original Bookinfo differs per service and stays with it. */
-export const health = fp(async (app) => {
+export const health = fp(addHealth, { name: 'health', fastify: '5.x' });
+
+async function addHealth(app: FastifyInstance) {
   app.decorate('accepting', true);
   // A client that keeps its connection alive is asked to let go of it, or the closing listener would wait for it.
   app.addHook('onSend', async (_request, reply) => {
@@ -18,4 +21,4 @@ export const health = fp(async (app) => {
   app.get('/health/ready', async (_request, reply) =>
     app.accepting ? { status: 'ready' } : reply.code(503).send({ status: 'shutting down' }),
   );
-});
+}

@@ -1,15 +1,28 @@
 export { type App, createApp } from './app.ts';
-export { type Answer, type Backend, backendOrigin, createBackend, type ServedBy } from './backend.ts';
+export {
+  type Answer,
+  type Backend,
+  connectBackend,
+  connectOrigin,
+  describeReason,
+  type Failure,
+  type Outcome,
+  type Reason,
+  type ServedBy,
+  type Try,
+} from './backend.ts';
+export { type Caller, callerOf } from './caller.ts';
 export {
   backendSpecs,
-  type ChassisConfig,
   ConfigError,
   chassisSpecs,
+  flag,
   httpUrl,
+  integer,
   readEnvironment,
+  tcpPort,
   text,
-  whole,
 } from './config.ts';
 export { HttpError } from './errors.ts';
-export { forwardedHeaders } from './headers.ts';
 export { serve } from './serve.ts';
+export { validatorOf } from './validation.ts';

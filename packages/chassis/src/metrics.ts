@@ -1,3 +1,4 @@
+import type { FastifyInstance } from 'fastify';
 import fp from 'fastify-plugin';
 import { collectDefaultMetrics, Histogram, Registry } from 'prom-client';
 
@@ -12,7 +13,14 @@ declare module 'fastify' {
 const DURATION_BUCKETS = [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10];
 
 /** `/metrics`, and one histogram of every request by method, route and status. */
-export const metrics = fp(async (app) => {
+export const metrics = fp(addMetrics, {
+  name: 'metrics',
+  fastify: '5.x',
+  dependencies: ['request-context'],
+  decorators: { request: ['route'] },
+});
+
+async function addMetrics(app: FastifyInstance) {
   const registry = new Registry();
   app.decorate('metrics', registry);
   collectDefaultMetrics({ register: registry });
@@ -37,4 +45,4 @@ export const metrics = fp(async (app) => {
   });
 
   app.get('/metrics', async (_request, reply) => reply.type(registry.contentType).send(await registry.metrics()));
-});
+}

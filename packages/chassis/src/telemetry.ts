@@ -1,22 +1,19 @@
-/**
- * Starts OpenTelemetry before anything else is loaded: `node --import @bookinfo/chassis/telemetry src/server.ts`.
- * The standard OTEL_* variables alone configure it. It is on when an OTLP endpoint or a traces exporter is named and
- * OTEL_SDK_DISABLED is not true; off, no part of the SDK is even loaded.
- */
-import { enableCompileCache } from 'node:module';
+/** What the rest of a service needs to know of the OpenTelemetry SDK. Without `register.ts` there is none. */
+export interface Sdk {
+  shutdown(): Promise<void>;
+  onExportFailure(listener: (error: Error) => void): void;
+}
 
-// The same line of thought, be early: what is loaded from here on is kept compiled for the next start, where the
-// temporary folder can be written to.
-enableCompileCache();
-
-const { env } = process;
-
-const wanted = [env.OTEL_EXPORTER_OTLP_ENDPOINT, env.OTEL_EXPORTER_OTLP_TRACES_ENDPOINT, env.OTEL_TRACES_EXPORTER];
-const enabled = env.OTEL_SDK_DISABLED?.toLowerCase() !== 'true' && wanted.some(Boolean);
-const sdk = enabled ? (await import('./opentelemetry.ts')).startOpenTelemetry() : undefined;
+let sdk: Sdk | undefined;
 
 export const telemetry = {
-  enabled,
+  get enabled(): boolean {
+    return sdk !== undefined;
+  },
+  /** To be called before anything is traced. */
+  use: (started: Sdk): void => {
+    sdk = started;
+  },
   /** Sends what is still buffered. To be called after the server has drained, or the last spans are lost. */
   shutdown: async (): Promise<void> => sdk?.shutdown(),
   /** Names the listener for the first failed export; later ones are dropped, an absent collector is one fact. */

@@ -11,98 +11,175 @@ import {
   hangs,
   openStub,
 } from '../../../test/support/stub.ts';
-import { type Backend, createBackend } from '../src/index.ts';
+import { type Backend, connectBackend, connectOrigin, describeReason } from '../src/index.ts';
+import { openFixture } from './fixture/server.ts';
 
 const BODY = { id: 7 };
-const schema = Type.Object({ id: Type.Integer() });
+const QUESTION = { route: '/x/{id}', schema: Type.Object({ id: Type.Integer() }), timeoutMs: 3000 } as const;
 
-function connect(port: number): Backend & AsyncDisposable {
-  const backend = createBackend(`http://127.0.0.1:${port}`);
-  return { ...backend, [Symbol.asyncDispose]: () => backend.close() };
+type Connection = Backend<'/x/{id}', { id: number }> & AsyncDisposable;
+
+/** A client in a service of its own, which it closes. */
+async function connect(port: number, more: { timeoutMs?: number; tries?: number } = {}): Promise<Connection> {
+  const app = await openFixture();
+  const config = { X_HOSTNAME: '127.0.0.1', X_SERVICE_PORT: port, SERVICES_DOMAIN: '' };
+  const backend = connectBackend(app, config, 'X', { ...QUESTION, ...more });
+  return { ...backend, [Symbol.asyncDispose]: async () => void (await app.close()) };
 }
 
-const ask = (backend: Backend, more: { timeoutMs?: number; tries?: number } = {}) =>
-  backend.get({ path: '/x/7', urlTemplate: '/x/{id}', headers: {}, schema, timeoutMs: 3000, ...more });
+const caller = { headers: {}, log: (await openFixture()).log };
+const ask = (backend: Connection) => backend.get({ id: 7 }, caller);
 
 describe('a backend', () => {
   test('that answers well is told with who answered', async () => {
-    const headers = { 'x-service-version': 'v3', 'x-pod-name': 'x-v3-abc' };
+    const headers = { 'x-service-version': 'v3', 'x-pod-name': 'x-v3-abc', 'server-timing': 'istio;dur=1' };
     await using stub = await openStub(answers(BODY, 200, headers));
-    await using backend = connect(stub.port);
+    await using backend = await connect(stub.port);
     expect(await ask(backend)).toMatchObject({
       ok: true,
       status: 200,
       body: BODY,
-      tries: 1,
+      tries: [{ outcome: { ok: true, status: 200 } }],
       servedBy: { version: 'v3', pod: 'x-v3-abc' },
+      serverTiming: 'istio;dur=1',
     });
     expect(stub.received).toMatchObject([{ method: 'GET', path: '/x/7' }]);
   });
 
-  test('may be of another make, without our headers', async () => {
+  test('may be of another make and send none of our headers', async () => {
     await using stub = await openStub(answers({ ...BODY, more: true }));
-    await using backend = connect(stub.port);
+    await using backend = await connect(stub.port);
     expect(await ask(backend)).toMatchObject({ ok: true, servedBy: { version: undefined, pod: undefined } });
   });
 
   test.each(failuresOf(BODY))('that $name is a failure with status $status', async ({ behaviour, status }) => {
     await using stub = await openStub(behaviour);
-    await using backend = connect(stub.port);
-    expect(await ask(backend)).toMatchObject({ ok: false, status, reason: expect.stringMatching(/./), tries: 1 });
+    await using backend = await connect(stub.port);
+    expect(await ask(backend)).toMatchObject({ ok: false, status, tries: [{ outcome: { ok: false, status } }] });
     expect(stub.received).toHaveLength(1);
   });
 
   test('that refuses the connection is a failure with status 500', async () => {
-    await using backend = connect(await closedPort());
+    await using backend = await connect(await closedPort());
     expect(await ask(backend)).toMatchObject({
       ok: false,
       status: 500,
-      reason: expect.stringContaining('ECONNREFUSED'),
+      reason: { code: 'refused', detail: expect.stringContaining('ECONNREFUSED') },
+      from: 'nobody',
+      servedBy: { version: undefined, pod: undefined },
     });
   });
 
   test('whose name does not resolve is a failure with status 500', async () => {
-    const backend = createBackend('http://ratings.invalid:9080');
-    expect(await ask(backend)).toMatchObject({ ok: false, status: 500 });
-    await backend.close();
+    await using app = await openFixture();
+    const backend = connectOrigin(app, 'ratings', 'http://ratings.invalid:9080', QUESTION);
+    const reason = { code: 'dns', detail: expect.any(String) };
+    expect(await backend.get({ id: 7 }, caller)).toMatchObject({ ok: false, status: 500, reason, from: 'nobody' });
   });
 
   test.each(stallsOf(BODY))('that $name is given up at the deadline and hung up on', async ({ behaviour }) => {
     await using stub = await openStub(behaviour);
-    await using backend = connect(stub.port);
-    expect(await ask(backend, { timeoutMs: 300 })).toMatchObject({
+    await using backend = await connect(stub.port, { timeoutMs: 300 });
+    expect(await ask(backend)).toMatchObject({
       ok: false,
       status: 500,
-      reason: 'no answer within 0.3 s',
+      reason: { code: 'timeout', timeoutMs: 300 },
+      from: 'nobody',
     });
     expect(await stub.received[0]?.end).toBe('aborted');
   });
 
   test('has as long as the deadline says', async () => {
     await using stub = await openStub(answersAfter(500, BODY));
-    await using backend = connect(stub.port);
-    expect(await ask(backend, { timeoutMs: 20_000 })).toMatchObject({ ok: true });
+    await using backend = await connect(stub.port, { timeoutMs: 20_000 });
+    expect(await ask(backend)).toMatchObject({ ok: true });
   });
+
+  test('that answers 503 by itself is told from a proxy that does so in its place, whose words are kept', async () => {
+    const failure = { ok: false, status: 503, reason: { code: 'status', status: 503 } };
+    const behave = (headers: Record<string, string>): Behaviour => {
+      return (response) =>
+        response.writeHead(503, { 'content-type': 'text/plain', ...headers }).end('upstream\nfailed');
+    };
+    await using service = await openStub(behave({ 'x-service-version': 'v2', 'x-pod-name': 'x-v2-abc' }));
+    await using first = await connect(service.port);
+    const servedBy = { version: 'v2', pod: 'x-v2-abc' };
+    expect(await ask(first)).toMatchObject({ ...failure, from: 'service', servedBy, text: undefined });
+    await using proxy = await openStub(behave({}));
+    await using second = await connect(proxy.port);
+    expect(await ask(second)).toMatchObject({ ...failure, from: 'proxy', text: 'upstream failed' });
+  });
+
+  test('whose proxy is wordy is quoted with 80 characters', async () => {
+    await using stub = await openStub((response) =>
+      response.writeHead(503, { 'content-type': 'text/plain; charset=utf-8' }).end('\u{1f600}'.repeat(500)),
+    );
+    await using backend = await connect(stub.port);
+    expect(await ask(backend)).toMatchObject({ text: '\u{1f600}'.repeat(80) });
+  });
+
+  test('whose proxy answers in HTML is not quoted', async () => {
+    await using stub = await openStub((response) =>
+      response.writeHead(503, { 'content-type': 'text/html' }).end('<h1>503</h1>'),
+    );
+    await using backend = await connect(stub.port);
+    expect(await ask(backend)).toMatchObject({ from: 'proxy', text: undefined });
+  });
+
+  test('is asked for a path whose parameters cannot leave their segment', async () => {
+    await using stub = await openStub(answers(BODY));
+    await using backend = await connect(stub.port);
+    await backend.get({ id: '../y?z' }, { ...caller, headers: { 'end-user': 'jason' } });
+    expect(stub.received).toMatchObject([{ path: '/x/..%2Fy%3Fz', headers: { 'end-user': 'jason' } }]);
+  });
+});
+
+test.each([
+  [{ code: 'timeout', timeoutMs: 3000 }, 'no answer within 3 s'],
+  [{ code: 'timeout', timeoutMs: 2500 }, 'no answer within 2.5 s'],
+  [{ code: 'status', status: 503 }, 'answered 503'],
+  [{ code: 'body' }, 'answered 200 with an unexpected body'],
+  [{ code: 'refused', detail: 'connect ECONNREFUSED' }, 'connect ECONNREFUSED'],
+] as const)('the reason %o reads: %s', (reason, words) => {
+  expect(describeReason(reason)).toBe(words);
+});
+
+test('a backend is looked for in SERVICES_DOMAIN', async () => {
+  await using app = await openFixture();
+  const config = { X_HOSTNAME: 'x', X_SERVICE_PORT: 9080, SERVICES_DOMAIN: 'bookinfo.invalid' };
+  const answer = await connectBackend(app, config, 'X', QUESTION).get({ id: 7 }, caller);
+  expect(answer).toMatchObject({ reason: { code: 'dns', detail: expect.stringContaining('x.bookinfo.invalid') } });
 });
 
 describe('a call with two tries', () => {
   test('succeeds with the second', async () => {
     await using stub = await openStub(firstly(answers({}, 503), answers(BODY)));
-    await using backend = connect(stub.port);
-    expect(await ask(backend, { tries: 2 })).toMatchObject({ ok: true, tries: 2 });
+    await using backend = await connect(stub.port, { tries: 2 });
+    const answer = await ask(backend);
+    expect(answer).toMatchObject({
+      ok: true,
+      tries: [{ outcome: { ok: false, reason: { code: 'status', status: 503 } } }, { outcome: { ok: true } }],
+    });
+    const [first, second] = answer.tries;
+    if (!first || !second) throw new Error('two tries expected');
+    expect(second.startedAt).toBeGreaterThanOrEqual(first.startedAt + first.durationMs);
+    expect(answer.durationMs).toBeGreaterThanOrEqual(first.durationMs + second.durationMs);
+    expect(second.outcome).not.toHaveProperty('body');
   });
 
   test('fails as the second did', async () => {
     await using stub = await openStub(firstly(answers({}, 503), answers({}, 404)));
-    await using backend = connect(stub.port);
-    expect(await ask(backend, { tries: 2 })).toMatchObject({ ok: false, status: 404, tries: 2 });
+    await using backend = await connect(stub.port, { tries: 2 });
+    const outcomes = [{ outcome: { status: 503 } }, { outcome: { status: 404 } }];
+    expect(await ask(backend)).toMatchObject({ ok: false, status: 404, tries: outcomes });
     expect(stub.received).toHaveLength(2);
   });
 
   test('gives each try the whole deadline', async () => {
     await using stub = await openStub(firstly(hangs, answersAfter(300, BODY)));
-    await using backend = connect(stub.port);
-    expect(await ask(backend, { tries: 2, timeoutMs: 2000 })).toMatchObject({ ok: true, tries: 2 });
+    await using backend = await connect(stub.port, { tries: 2, timeoutMs: 2000 });
+    const outcomes = [{ outcome: { ok: false, reason: { code: 'timeout' } } }, { outcome: { ok: true } }];
+    expect(await ask(backend)).toMatchObject({ ok: true, tries: outcomes });
     expect(await Promise.all(stub.received.map(({ end }) => end))).toEqual(['aborted', 'answered']);
   });
 });
@@ -119,7 +196,7 @@ describe('the connections to a backend', () => {
     await using three = await openStub(counting);
     await using service = await openKubeService();
     for (const { port } of [one, two, three]) service.add(port);
-    await using backend = connect(service.port);
+    await using backend = await connect(service.port);
 
     for (let i = 0; i < 30; i++) expect(await ask(backend)).toMatchObject({ ok: true });
     for (const stub of [one, two, three]) expect(stub.received.length).toBeGreaterThan(0);
@@ -138,8 +215,8 @@ describe('the connections to a backend', () => {
       }
       setTimeout(() => answers(BODY)(response, {} as never), 50);
     });
-    await using backend = connect(stub.port);
-    const results = await Promise.all(Array.from({ length: 500 }, () => ask(backend, { timeoutMs: 20_000 })));
+    await using backend = await connect(stub.port, { timeoutMs: 20_000 });
+    const results = await Promise.all(Array.from({ length: 500 }, () => ask(backend)));
     expect(results.every(({ ok }) => ok)).toBe(true);
     expect(most).toBeLessThanOrEqual(128);
   });

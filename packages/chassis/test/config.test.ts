@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { backendOrigin, backendSpecs, chassisSpecs, readEnvironment } from '../src/index.ts';
+import { backendSpecs, chassisSpecs, readEnvironment } from '../src/index.ts';
 
 const read = (env: NodeJS.ProcessEnv) => readEnvironment(env, { ...chassisSpecs, ...backendSpecs('RATINGS') });
 
@@ -36,8 +36,14 @@ describe('the environment', () => {
     },
   );
 
-  test('becomes a frozen object', () => {
-    expect(Object.isFrozen(read({}))).toBe(true);
+  test('becomes a frozen object, with what is derived from it', () => {
+    const config = readEnvironment({ PORT: '1' }, chassisSpecs, ({ PORT }) => ({ NEXT_PORT: PORT + 1 }));
+    expect(config).toMatchObject({ PORT: 1, NEXT_PORT: 2 });
+    expect(Object.isFrozen(config)).toBe(true);
+  });
+
+  test('throws when code asks for a variable that it does not know', () => {
+    expect(() => (read({}) as unknown as { PROT: number }).PROT).toThrow('PROT');
   });
 
   test.each([
@@ -67,11 +73,4 @@ describe('the environment', () => {
   test('is refused with one line for each wrong variable', () => {
     expect(() => read({ PORT: 'x', LOG_LEVEL: 'y' })).toThrow(/^PORT is .*\nLOG_LEVEL is .*$/);
   });
-});
-
-test.each([
-  ['', 'http://ratings:9080'],
-  ['bookinfo.svc.cluster.local', 'http://ratings.bookinfo.svc.cluster.local:9080'],
-])('a backend in the domain %j is at %s', (domain, origin) => {
-  expect(backendOrigin('ratings', 9080, domain)).toBe(origin);
 });

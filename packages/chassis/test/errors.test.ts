@@ -1,14 +1,14 @@
 import { describe, expect, test } from 'vitest';
-import { chassisSpecs, createApp, HttpError, readEnvironment } from '../src/index.ts';
+import { HttpError } from '../src/index.ts';
+import { openFixture } from './fixture/server.ts';
 
 describe('a handler that fails', () => {
   const answer = async (error: unknown) => {
-    const app = await createApp('failing', readEnvironment({ LOG_LEVEL: 'silent' }, chassisSpecs));
+    await using app = await openFixture();
     app.get('/', async () => {
       throw error;
     });
     const { statusCode, body } = await app.inject({ path: '/', headers: { 'x-request-id': 'failed-1' } });
-    await app.close();
     return [statusCode, body];
   };
 

@@ -1,4 +1,4 @@
 export { BookDetails } from './details.ts';
-export { Product } from './products.ts';
+export { NUMERIC_ID_WANTED, PRODUCT_ID, Product, ProductParams } from './products.ts';
 export { RatedProduct, RatingsToStore, StarsByReviewer } from './ratings.ts';
-export { RatingError, Review, type ReviewRating, ReviewStars, ReviewsOfProduct } from './reviews.ts';
+export { Review, type ReviewRating, ReviewsOfProduct } from './reviews.ts';

@@ -1,9 +1,9 @@
 import { type Static, Type } from 'typebox';
 
-export const ReviewStars = Type.Object({ stars: Type.Integer(), color: Type.String() });
+const ReviewStars = Type.Object({ stars: Type.Integer(), color: Type.String() });
 
 /** What a review carries instead of stars when ratings fails or is too slow. */
-export const RatingError = Type.Object({ error: Type.String() });
+const RatingError = Type.Object({ error: Type.String() });
 
 /** Without `rating` the reviews service does not call ratings at all (v1). */
 export const Review = Type.Object({

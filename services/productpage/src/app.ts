@@ -8,14 +8,14 @@ import { connectBackends } from './backends.ts';
 import type { Config } from './config.ts';
 import { apiRoutes } from './routes/api.ts';
 import { pageRoutes } from './routes/pages.ts';
-import { sessionRoutes } from './routes/session.ts';
+import { signInRoutes } from './routes/sign-in.ts';
 
 export async function buildApp(config: Config): Promise<App> {
   const app = await createApp('productpage', config);
   if (config.SESSION_SECRET_IS_RANDOM) {
     app.log.warn('SESSION_SECRET is not set: sign-ins end with this process and no other pod knows them');
   }
-  const backends = connectBackends(config, app);
+  const backends = connectBackends(app, config);
 
   app.get('/health', async (_request, reply) => reply.type('text/plain').send('Product page is healthy'));
 
@@ -27,7 +27,7 @@ export async function buildApp(config: Config): Promise<App> {
     prefix: '/static/',
     maxAge: '1h',
   });
-  await app.register(sessionRoutes);
+  await app.register(signInRoutes);
   await app.register(apiRoutes, { backends });
   await app.register(pageRoutes, { backends, config });
   return app;

@@ -11,7 +11,7 @@ const UNHEALTHY_SECONDS = 15 * 60;
 
 export interface Faults {
   /** Before each request for ratings: waits or throws, or does nothing. */
-  strike(): Promise<void>;
+  inject(): Promise<void>;
   /** Whether `/health` has to say so; the probe lesson restarts the pod on it. */
   unhealthy(): boolean;
 }
@@ -23,26 +23,26 @@ export function createFaults({ SERVICE_VERSION, FAULT_SECONDS }: Config): Faults
 
   switch (SERVICE_VERSION) {
     case 'v-faulty':
-      return { strike: async () => failWhen(Math.random() < PROBABILITY), unhealthy: never };
+      return { inject: async () => failWhen(Math.random() < PROBABILITY), unhealthy: never };
     case 'v-delayed':
       return {
-        strike: async () => {
+        inject: async () => {
           if (Math.random() >= PROBABILITY) return;
-          tell('delay');
+          annotateSpan('delay');
           await sleep(seconds(DELAY_SECONDS) * 1000);
         },
         unhealthy: never,
       };
     case 'v-unavailable': {
       const down = everyOtherPhase(seconds(UNAVAILABLE_SECONDS));
-      return { strike: async () => failWhen(down()), unhealthy: never };
+      return { inject: async () => failWhen(down()), unhealthy: never };
     }
     case 'v-unhealthy': {
       const down = everyOtherPhase(seconds(UNHEALTHY_SECONDS));
-      return { strike: async () => failWhen(down()), unhealthy: down };
+      return { inject: async () => failWhen(down()), unhealthy: down };
     }
     default:
-      return { strike: async () => {}, unhealthy: never };
+      return { inject: async () => {}, unhealthy: never };
   }
 }
 
@@ -54,11 +54,11 @@ function everyOtherPhase(seconds: number): () => boolean {
 
 function failWhen(down: boolean): void {
   if (!down) return;
-  tell('unavailable');
+  annotateSpan('unavailable');
   throw new HttpError(503, 'Service unavailable');
 }
 
 /** So that a trace shows which failures were made to order. */
-function tell(fault: string): void {
+function annotateSpan(fault: string): void {
   trace.getActiveSpan()?.setAttribute('bookinfo.injected_fault', fault);
 }

@@ -1,22 +1,22 @@
-import { backendSpecs, chassisSpecs, readEnvironment, text } from '@bookinfo/chassis';
-import { bool, str } from 'envalid';
+import { backendSpecs, chassisSpecs, flag, readEnvironment, text } from '@bookinfo/chassis';
+import { str } from 'envalid';
 
 export type Config = ReturnType<typeof readConfig>;
 
 const colorName = text((input) => /^[a-z]{1,30}$/.test(input));
 
 export function readConfig(env: NodeJS.ProcessEnv) {
-  const config = readEnvironment(env, {
+  const specs = {
     ...chassisSpecs,
     ...backendSpecs('RATINGS'),
     /** v1: false. v2 and v3: true. */
-    ENABLE_RATINGS: bool({ default: false, desc: 'true or false' }),
+    ENABLE_RATINGS: flag(),
     /** v2: black. v3: red. */
     STAR_COLOR: colorName({ default: 'black', desc: 'a colour name in lower case, such as black or red' }),
     /** `null`, the word, is what a reader of the JSON sees when there is no cluster name. */
     CLUSTER_NAME: str({ default: 'null', desc: 'the name of this cluster' }),
-  });
-  return { ...config, RATINGS_TIMEOUT_MS: ratingsTimeoutMs(config.STAR_COLOR) };
+  };
+  return readEnvironment(env, specs, ({ STAR_COLOR }) => ({ RATINGS_TIMEOUT_MS: ratingsTimeoutMs(STAR_COLOR) }));
 }
 
 /**

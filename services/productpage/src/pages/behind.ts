@@ -1,4 +1,4 @@
-import type { Answer } from '@bookinfo/chassis';
+import { type Answer, describeReason } from '@bookinfo/chassis';
 import type { BookDetails, ReviewsOfProduct } from '@bookinfo/contract';
 import { html } from 'ghtml';
 import type { Messages } from '../messages/en.ts';
@@ -38,8 +38,8 @@ export function behindThisPage(page: Behind): string {
 
 function backendRow(service: string, answer: Answer<unknown>, m: Messages): string {
   const { version = '–', pod = '–' } = answer.ok ? answer.servedBy : {};
-  const result = answer.ok ? m.ok : answer.reason;
-  const tries = answer.tries > 1 ? ` (${m.tries(answer.tries)})` : '';
+  const result = answer.ok ? m.ok : describeReason(answer.reason);
+  const tries = answer.tries.length > 1 ? ` (${m.tries(answer.tries.length)})` : '';
   const time = `${Math.round(answer.durationMs)} ms`;
   return html`<tr!${answer.ok ? '' : ' class="failed"'}><th scope="row">${service}</th><td>${version}</td><td>${pod}</td><td>${result}${tries}</td><td>${time}</td></tr>`;
 }

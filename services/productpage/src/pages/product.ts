@@ -1,4 +1,4 @@
-import type { Answer } from '@bookinfo/chassis';
+import { type Answer, describeReason } from '@bookinfo/chassis';
 import type { BookDetails, Product, Review, ReviewRating, ReviewsOfProduct } from '@bookinfo/contract';
 import { html } from 'ghtml';
 import type { Messages } from '../messages/en.ts';
@@ -26,7 +26,7 @@ export function productPage(page: ProductPage): string {
 }
 
 function detailsSection(answer: Answer<BookDetails>, m: Messages): string {
-  if (!answer.ok) return errorSection(m.detailsError, m.detailsSorry, answer.reason);
+  if (!answer.ok) return errorSection(m.detailsError, m.detailsSorry, describeReason(answer.reason));
   const book = answer.body;
   const rows: [string, string | number][] = [
     [m.author, book.author],
@@ -50,7 +50,7 @@ function detailsSection(answer: Answer<BookDetails>, m: Messages): string {
 }
 
 function reviewsSection(answer: Answer<ReviewsOfProduct>, m: Messages): string {
-  if (!answer.ok) return errorSection(m.reviewsError, m.reviewsSorry, answer.reason);
+  if (!answer.ok) return errorSection(m.reviewsError, m.reviewsSorry, describeReason(answer.reason));
   const { reviews, podname, clustername } = answer.body;
   return html`<section aria-labelledby="reviews">
 <h2 id="reviews">${m.bookReviews}</h2>

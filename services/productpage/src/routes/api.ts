@@ -1,11 +1,16 @@
-import { type Answer, type App, HttpError } from '@bookinfo/chassis';
-import { BookDetails, Product, RatedProduct, ReviewsOfProduct } from '@bookinfo/contract';
+import { type Answer, type App, type Caller, HttpError } from '@bookinfo/chassis';
+import {
+  BookDetails,
+  NUMERIC_ID_WANTED,
+  Product,
+  ProductParams,
+  RatedProduct,
+  ReviewsOfProduct,
+} from '@bookinfo/contract';
 import { type TSchema, Type } from 'typebox';
-import type { Backends, Caller } from '../backends.ts';
+import type { Backends } from '../backends.ts';
+import { callerOf } from '../caller.ts';
 import { PRODUCT } from '../products.ts';
-import { callerOf } from '../session.ts';
-
-const Params = Type.Object({ productId: Type.String({ pattern: '^[0-9]{1,15}$' }) });
 
 /** The public API: what the backends answer, under one roof. */
 export async function apiRoutes(app: App, { backends }: { backends: Backends }): Promise<void> {
@@ -17,9 +22,9 @@ export async function apiRoutes(app: App, { backends }: { backends: Backends }):
     schema: TSchema,
     ask: (productId: number, caller: Caller) => Promise<Answer<unknown>>,
   ) =>
-    app.get<{ Params: { productId: string } }>(path, {
-      schema: { params: Params, response: { 200: schema } },
-      schemaErrorFormatter: () => new HttpError(400, 'please provide numeric product id'),
+    app.get(path, {
+      schema: { params: ProductParams, response: { 200: schema } },
+      schemaErrorFormatter: () => new HttpError(400, NUMERIC_ID_WANTED),
       handler: async (request) => {
         const answer = await ask(Number(request.params.productId), callerOf(request));
         if (!answer.ok) {

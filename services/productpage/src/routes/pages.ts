@@ -2,12 +2,13 @@ import type { App } from '@bookinfo/chassis';
 import { SpanStatusCode, trace } from '@opentelemetry/api';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Backends } from '../backends.ts';
+import { callerOf } from '../caller.ts';
 import type { Config } from '../config.ts';
 import { languageOf, messagesFor, rememberLanguage } from '../language.ts';
 import { productPage } from '../pages/product.ts';
 import { startPage } from '../pages/start.ts';
 import { PRODUCT } from '../products.ts';
-import { callerOf, currentUser } from '../session.ts';
+import { currentUser } from '../session.ts';
 
 /** Everything the pages need comes from this site; nothing else may be loaded, framed or posted to. */
 const PAGE_HEADERS = {

@@ -5,22 +5,22 @@ import type { Config } from '../config.ts';
 import { byReviewer, DATABASE_TIMEOUT_MS, type Store } from './store.ts';
 
 /** Database `test`, collection `ratings`, documents `{rating: 5}`, `{rating: 4}`. The driver's pool reconnects by itself. */
-export function openMongoStore(config: Config, log: FastifyBaseLogger): Store {
+export function openMongoStore(config: Config): Store {
   const client = createClient(config.MONGO_DB_URL);
   const collection = client.db('test').collection<{ rating: number }>('ratings');
 
-  const fail = (error: unknown, message: string): never => {
+  const fail = (log: FastifyBaseLogger, error: unknown, message: string): never => {
     log.error({ err: error }, 'MongoDB failed');
     throw new HttpError(500, message);
   };
 
   return {
-    async read() {
+    async read(_productId, log) {
       try {
         // Does nothing while connected. Left to itself, the driver never tries again after a first failure.
         await client.connect();
       } catch (error) {
-        return fail(error, 'could not connect to ratings database');
+        return fail(log, error, 'could not connect to ratings database');
       }
       try {
         const signal = AbortSignal.timeout(DATABASE_TIMEOUT_MS);
@@ -29,7 +29,11 @@ export function openMongoStore(config: Config, log: FastifyBaseLogger): Store {
       } catch (error) {
         // Anything but the server's own word means that the connection broke.
         const answered = error instanceof MongoServerError;
-        return fail(error, answered ? 'could not load ratings from database' : 'could not connect to ratings database');
+        return fail(
+          log,
+          error,
+          answered ? 'could not load ratings from database' : 'could not connect to ratings database',
+        );
       }
     },
     close: () => client.close(),

@@ -5,7 +5,7 @@ import type { Config } from '../config.ts';
 import { byReviewer, DATABASE_TIMEOUT_MS, type Store } from './store.ts';
 
 /** Database `test`, table `ratings(ReviewID, Rating)`. Broken connections leave the pool, new ones take their place. */
-export function openMySqlStore(config: Config, log: FastifyBaseLogger): Store {
+export function openMySqlStore(config: Config): Store {
   const pool = createPool({
     host: config.MYSQL_DB_HOST,
     port: config.MYSQL_DB_PORT,
@@ -17,7 +17,7 @@ export function openMySqlStore(config: Config, log: FastifyBaseLogger): Store {
     enableKeepAlive: true,
   });
 
-  async function connect(): Promise<PoolConnection> {
+  async function connect(log: FastifyBaseLogger): Promise<PoolConnection> {
     const connection = pool.getConnection();
     try {
       // The pool's own timeout counts from when it begins to connect, not from when it is asked.
@@ -33,8 +33,8 @@ export function openMySqlStore(config: Config, log: FastifyBaseLogger): Store {
   }
 
   return {
-    async read() {
-      const connection = await connect();
+    async read(_productId, log) {
+      const connection = await connect(log);
       try {
         const [rows] = await connection.query<RowDataPacket[]>({
           sql: 'SELECT Rating FROM ratings ORDER BY ReviewID LIMIT 2',

@@ -1,15 +1,21 @@
-import type { FastifyBaseLogger } from 'fastify';
+import type { App } from '@bookinfo/chassis';
 import type { Config } from '../config.ts';
 import type { Store } from './store.ts';
 
+export async function openStore(app: App, config: Config): Promise<Store> {
+  const store = await load(config);
+  app.addHook('onClose', () => store.close());
+  return store;
+}
+
 /** Loads one driver at most: together they cost every ratings process 17 MB. */
-export async function openStore(config: Config, log: FastifyBaseLogger): Promise<Store> {
+async function load(config: Config): Promise<Store> {
   switch (config.STORE) {
     case 'mysql':
-      return (await import('./mysql.ts')).openMySqlStore(config, log);
+      return (await import('./mysql.ts')).openMySqlStore(config);
     case 'mongodb':
-      return (await import('./mongodb.ts')).openMongoStore(config, log);
-    default:
+      return (await import('./mongodb.ts')).openMongoStore(config);
+    case 'memory':
       return (await import('./memory.ts')).openMemoryStore();
   }
 }

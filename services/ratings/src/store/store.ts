@@ -1,8 +1,9 @@
 import type { StarsByReviewer } from '@bookinfo/contract';
+import type { FastifyBaseLogger } from 'fastify';
 
 export interface Store {
-  /** @throws {HttpError} 500 with the text that tutorials show when the database fails */
-  read(productId: number): Promise<StarsByReviewer>;
+  /** @throws {HttpError} 500 with the text that tutorials show when the database fails; `log` gets the cause */
+  read(productId: number, log: FastifyBaseLogger): Promise<StarsByReviewer>;
   /** Absent where ratings are read-only. Returns what is stored now. */
   write?(productId: number, stars: StarsByReviewer): StarsByReviewer;
   close(): Promise<void>;

@@ -1,19 +1,20 @@
-import { HttpError } from '@bookinfo/chassis';
-import type { FastifyInstance, FastifyRequest } from 'fastify';
+import { type App, HttpError } from '@bookinfo/chassis';
+import type { FastifyRequest } from 'fastify';
 import { Type } from 'typebox';
-import { Value } from 'typebox/value';
-import { isUserName, signIn, signOut } from '../session.ts';
+import { signIn, signOut, UserName } from '../session.ts';
 
-const LoginForm = Type.Object({ username: Type.String() });
+const LoginForm = Type.Object({ username: UserName });
 
 /** `POST /login` and `GET /logout`, as scripts written for Bookinfo call them. */
-export async function sessionRoutes(app: FastifyInstance): Promise<void> {
-  app.post('/login', async (request, reply) => {
-    if (!Value.Check(LoginForm, request.body) || !isUserName(request.body.username)) {
-      throw new HttpError(400, 'username must be 1 to 64 characters, none of them a control character');
-    }
-    signIn(reply, request.body.username);
-    return reply.redirect(whereTheUserWas(request), 302);
+export async function signInRoutes(app: App): Promise<void> {
+  app.post('/login', {
+    schema: { body: LoginForm },
+    schemaErrorFormatter: () =>
+      new HttpError(400, 'username must be 1 to 64 characters, none of them a control character'),
+    handler: async (request, reply) => {
+      signIn(reply, request.body.username);
+      return reply.redirect(whereTheUserWas(request), 302);
+    },
   });
 
   app.get('/logout', async (request, reply) => {

@@ -2,6 +2,8 @@ import { randomUUID } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import { context, trace } from '@opentelemetry/api';
 import { getRPCMetadata } from '@opentelemetry/core';
+import type { FastifyInstance } from 'fastify';
+import type { FastifyChildLoggerFactory } from 'fastify/types/logger.js';
 import fp from 'fastify-plugin';
 import { traceIdOf } from './trace-id.ts';
 
@@ -26,8 +28,16 @@ export function requestIdOf({ headers }: IncomingMessage): string {
   return REQUEST_ID.test(given) ? given : randomUUID();
 }
 
+/** The logger of a request. With telemetry on, the pino instrumentation writes the trace's ids, else we do. */
+export const childLoggerOf: FastifyChildLoggerFactory = (logger, bindings, options, { headers }) => {
+  const traceId = trace.getActiveSpan() ? undefined : traceIdOf(headers);
+  return logger.child(traceId ? { ...bindings, trace_id: traceId } : bindings, options);
+};
+
 /** Gives every request its identity in traces, logs and answers, and writes one log line about it. */
-export const requests = fp(async (app, { version, pod }: { version: string; pod: string }) => {
+export const requestContext = fp(addRequestContext, { name: 'request-context', fastify: '5.x' });
+
+async function addRequestContext(app: FastifyInstance, { version, pod }: { version: string; pod: string }) {
   app.decorateRequest('route', undefined);
   app.decorateRequest('traceId', undefined);
 
@@ -41,10 +51,6 @@ export const requests = fp(async (app, { version, pod }: { version: string; pod:
     // Names the server span: the HTTP instrumentation sees no routes.
     const rpc = getRPCMetadata(context.active());
     if (rpc && request.route) rpc.route = request.route;
-    // With telemetry on, the pino instrumentation writes the ids.
-    if (request.traceId && !trace.getActiveSpan()) request.log = request.log.child({ trace_id: request.traceId });
-    // The request id goes on to backends under the same name.
-    request.headers['x-request-id'] = request.id;
     reply.headers({ 'x-request-id': request.id, 'x-service-version': version, 'x-pod-name': pod });
   });
 
@@ -60,7 +66,7 @@ export const requests = fp(async (app, { version, pod }: { version: string; pod:
     const level = QUIET_PATHS.test(path) ? 'debug' : 'info';
     request.log[level](line, `${request.method} ${path} ${reply.statusCode}`);
   });
-});
+}
 
 /** `/details/:id(^\\d+$)` → `/details/{id}` */
 function openApiPath(pattern: string): string {
