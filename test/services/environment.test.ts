@@ -51,6 +51,11 @@ describe('a service with a wrong environment says so in one line and exits with 
   });
 });
 
+test.each(SERVICES)('the configuration of %s is frozen', async (service) => {
+  const { readConfig } = await import(`../../services/${service}/src/config.ts`);
+  expect(Object.isFrozen(readConfig({}))).toBe(true);
+});
+
 describe('a service', () => {
   test.concurrent.each(SERVICES)('%s whose port is in use says so in one line and exits with 1', async (service) => {
     await using occupant = await openStub(() => {});

@@ -84,6 +84,20 @@ test('a verbose log has no cookie, password, token or query string in it, not ev
   expect(log).not.toContain(cookie.split('=')[1]);
 });
 
+test('a backend that fails is one line in the log, under the request that met it', async () => {
+  await using reviews = await start('reviews', { ENABLE_RATINGS: 'true', ...backendAt('ratings', await closedPort()) });
+  await reviews.request('/reviews/0', { headers: { 'x-request-id': 'log-backend' } });
+  const failures = () => reviews.lines.map((line) => JSON.parse(line)).filter(({ level }) => level === 'warn');
+  await vi.waitFor(() => expect(failures()).toHaveLength(1));
+  expect(failures()[0]).toMatchObject({
+    request_id: 'log-backend',
+    backend: 'ratings',
+    status: 500,
+    tries: 1,
+    msg: expect.stringMatching(/^ratings connect ECONNREFUSED/),
+  });
+});
+
 test('a log for people is one readable line for each request', async () => {
   await using details = await start('details', { LOG_FORMAT: 'pretty' });
   await details.request('/details/0', { headers: { 'x-request-id': 'log-pretty' } });

@@ -1,5 +1,5 @@
 import { createServer } from 'node:net';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { start, useService } from '../../../test/support/service.ts';
 import { closedPort } from '../../../test/support/stub.ts';
 
@@ -34,8 +34,13 @@ describe.concurrent.each([
 ])('ratings with a %s that', (_name, env) => {
   test('refuses connections starts all the same and answers 500', async () => {
     await using ratings = await start('ratings', env(await closedPort()));
-    expect(await ratings.request('/ratings/0')).toMatchObject(COULD_NOT_CONNECT);
+    const headers = { 'x-request-id': 'refused-1' };
+    expect(await ratings.request('/ratings/0', { headers })).toMatchObject(COULD_NOT_CONNECT);
     expect(await ratings.request('/health')).toMatchObject({ status: 200 });
+    // The cause stands in the log, under the request that met it.
+    const causes = () => ratings.lines.filter((line) => line.includes('"level":"error"'));
+    await vi.waitFor(() => expect(causes()).toHaveLength(1));
+    expect(JSON.parse(causes()[0] ?? '')).toMatchObject({ request_id: 'refused-1', err: expect.anything() });
     expect(ratings.lines.join('\n')).not.toContain('secret-password');
   });
 
