@@ -30,7 +30,7 @@ fi
 # Everything of the flat files. The other namespaces' (production, istio-system) and the cluster's own stay.
 for file in "$folder"/*.yaml; do
   case ${file##*/} in
-    kustomization.yaml | production.yaml | bookinfo-certificate.yaml | bookinfo-ingress.yaml | *-dualstack.yaml | bookinfo-psa.yaml) ;;
+    kustomization.yaml | kind-cluster.yaml | production.yaml | bookinfo-certificate.yaml | bookinfo-ingress.yaml | *-dualstack.yaml | bookinfo-psa.yaml) ;;
     *) kubectl delete --filename "$file" --namespace "$namespace" --ignore-not-found --wait=false ;;
   esac
 done

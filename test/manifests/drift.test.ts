@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { expect, test } from 'vitest';
 import { parseAllDocuments, stringify } from 'yaml';
-import { parse, type Resource, ROOT } from './load.ts';
+import { type Manifest, parse, ROOT } from './load.ts';
 
 const SOURCES = join(ROOT, 'k8s/kustomize');
 
@@ -22,8 +22,8 @@ test.skipIf(error)('the flat files of k8s/ are up to date', () => {
 
 const kustomize = (folder: string): string => execFileSync('kubectl', ['kustomize', folder], { encoding: 'utf8' });
 
-/** The names of what a kustomization of these folders of k8s/kustomize builds. */
-function build(resources: string[], components: string[]): string[] {
+/** What a kustomization of these folders of k8s/kustomize builds. */
+function build(resources: string[], components: string[]): Manifest[] {
   const folder = realpathSync(mkdtempSync(join(tmpdir(), 'bookinfo-')));
   const path = (name: string) => relative(folder, join(SOURCES, name));
   try {
@@ -31,32 +31,56 @@ function build(resources: string[], components: string[]): string[] {
       join(folder, 'kustomization.yaml'),
       stringify({ resources: resources.map(path), components: components.map(path) }),
     );
-    return parseAllDocuments(kustomize(folder)).map(
-      (document) => `${document.get('kind')}/${document.getIn(['metadata', 'name'])}`,
-    );
+    return parseAllDocuments(kustomize(folder)).map((document) => document.toJS() as Manifest);
   } finally {
     rmSync(folder, { recursive: true });
   }
 }
+
+const names = (docs: Manifest[]): string[] => docs.map(({ kind, metadata }) => `${kind}/${metadata.name}`);
+
+/** The application and all lessons that add to it rather than show it in another form. */
+const everything = (): string[] => {
+  const flat = (lesson: string) => names(parse(`k8s/${lesson}.yaml`).map(({ doc }) => doc));
+  const application = flat('bookinfo');
+  const additions = readdirSync(join(SOURCES, 'lessons')).filter((lesson) =>
+    flat(lesson).every((name) => !application.includes(name)),
+  );
+  return ['app', ...additions.map((name) => `lessons/${name}`)];
+};
+
+interface Workload extends Manifest {
+  spec: { template: { spec: { securityContext: object; containers: { resources: { limits: object } }[] } } };
+}
+const pods = (docs: Manifest[]) =>
+  docs
+    .filter(({ kind }) => kind === 'Deployment' || kind === 'StatefulSet')
+    .map((doc) => (doc as Workload).spec.template.spec);
 
 test.skipIf(error)('`kubectl apply -k k8s/` applies what `kubectl apply -f k8s/bookinfo.yaml` does', () => {
   expect(kustomize(join(ROOT, 'k8s'))).toBe(kustomize(join(SOURCES, 'lessons/bookinfo')));
 });
 
 test.skipIf(error)('all features and all lessons that add to the application build together', () => {
-  const names = (lesson: string) =>
-    parse(`k8s/${lesson}.yaml`).map(({ doc }: Resource) => `${doc.kind}/${doc.metadata.name}`);
-  const application = names('bookinfo');
-  const additions = readdirSync(join(SOURCES, 'lessons')).filter((lesson) =>
-    names(lesson).every((name) => !application.includes(name)),
-  );
-  const features = readdirSync(join(SOURCES, 'features'));
-  const built = build(
-    ['app', ...additions.map((name) => `lessons/${name}`)],
-    features.map((name) => `features/${name}`),
-  );
+  const features = readdirSync(join(SOURCES, 'features')).map((name) => `features/${name}`);
+  const built = names(build(everything(), features));
   expect(built).toContain('StatefulSet/mysqldb-v1');
   expect(built).toContain('Deployment/ratings-v-faulty');
   expect(built).toContain('NetworkPolicy/databases');
   expect(new Set(built).size).toBe(built.length);
+});
+
+test.skipIf(error)('with features/cpu-limits every container has a CPU limit beside its others', () => {
+  const limits = pods(build(everything(), ['features/cpu-limits'])).flatMap(({ containers }) =>
+    containers.map(({ resources }) => resources.limits),
+  );
+  expect(limits.length).toBeGreaterThan(15);
+  for (const limit of limits) expect(limit).toEqual({ cpu: '1', memory: expect.any(String) });
+});
+
+test.skipIf(error)('with features/openshift no pod asks for a user or a group', () => {
+  const contexts = pods(build(everything(), ['features/openshift'])).map((pod) => pod.securityContext);
+  expect(contexts.length).toBeGreaterThan(15);
+  for (const context of contexts)
+    expect(context).toEqual({ runAsNonRoot: true, seccompProfile: { type: 'RuntimeDefault' } });
 });

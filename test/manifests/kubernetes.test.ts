@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { parse as parseYaml } from 'yaml';
+import { WORKLOADS } from '../../local/workloads.ts';
 import { appliedFiles, type Manifest, parse, type Resource, ROOT, text, yamlFiles } from './load.ts';
 
 type Labels = Record<string, string>;
@@ -40,7 +41,12 @@ interface PodTemplate {
     automountServiceAccountToken?: boolean;
     hostNetwork?: boolean;
     terminationGracePeriodSeconds?: number;
-    securityContext?: { runAsNonRoot?: boolean; runAsUser?: number; seccompProfile?: { type: string } };
+    securityContext?: {
+      runAsNonRoot?: boolean;
+      runAsUser?: number;
+      fsGroup?: number;
+      seccompProfile?: { type: string };
+    };
     initContainers?: Container[];
     containers: Container[];
     volumes?: { name: string; configMap?: { name: string }; emptyDir?: object; hostPath?: object }[];
@@ -268,7 +274,7 @@ describe('every pod', () => {
       expect(pod.automountServiceAccountToken).toBe(false);
       expect(pod.hostNetwork).toBeUndefined();
       expect(pod.securityContext).toMatchObject({ runAsNonRoot: true, seccompProfile: { type: 'RuntimeDefault' } });
-      expect(pod.securityContext?.runAsUser).toBeGreaterThan(0);
+      if (pod.securityContext?.runAsUser !== undefined) expect(pod.securityContext.runAsUser).toBeGreaterThan(0);
       for (const volume of pod.volumes ?? []) expect(volume.configMap ?? volume.emptyDir, volume.name).toBeDefined();
       for (const container of [...pod.containers, ...(pod.initContainers ?? [])]) {
         expect(container.securityContext).toEqual({
@@ -327,46 +333,28 @@ describe('every Bookinfo service', () => {
     expect(attributes).toContain(`k8s.deployment.name=${service.name}`);
   });
 
-  const OWN_VARIABLES: Record<string, Record<string, string>> = {
-    'productpage-v1': { SERVICE_VERSION: 'v1' },
-    'productpage-v2': { SERVICE_VERSION: 'v2' },
-    'productpage-v-flooding': { SERVICE_VERSION: 'v-flooding', FLOOD_FACTOR: '100' },
-    'details-v1': { SERVICE_VERSION: 'v1' },
-    'details-v2': { SERVICE_VERSION: 'v2', ENABLE_EXTERNAL_BOOK_SERVICE: 'true', DO_NOT_ENCRYPT: 'true' },
-    'reviews-v1': { SERVICE_VERSION: 'v1', ENABLE_RATINGS: 'false' },
-    'reviews-v2': { SERVICE_VERSION: 'v2', ENABLE_RATINGS: 'true', STAR_COLOR: 'black' },
-    'reviews-v3': { SERVICE_VERSION: 'v3', ENABLE_RATINGS: 'true', STAR_COLOR: 'red' },
-    'ratings-v1': { SERVICE_VERSION: 'v1' },
-    'ratings-v2': { SERVICE_VERSION: 'v2', MONGO_DB_URL: 'mongodb://mongodb:27017/test' },
-    'ratings-v2-mysql': {
-      SERVICE_VERSION: 'v2',
-      DB_TYPE: 'mysql',
-      MYSQL_DB_HOST: 'mysqldb',
-      MYSQL_DB_PORT: '3306',
-      MYSQL_DB_USER: 'root',
-    },
-    'ratings-v2-mysql-vm': {
-      SERVICE_VERSION: 'v2',
-      DB_TYPE: 'mysql',
-      MYSQL_DB_HOST: 'mysqldb.vm.svc.cluster.local',
-      MYSQL_DB_PORT: '3306',
-      MYSQL_DB_USER: 'root',
-    },
-    'ratings-v-faulty': { SERVICE_VERSION: 'v-faulty' },
-    'ratings-v-delayed': { SERVICE_VERSION: 'v-delayed' },
-    'ratings-v-unavailable': { SERVICE_VERSION: 'v-unavailable' },
-    'ratings-v-unhealthy': { SERVICE_VERSION: 'v-unhealthy' },
-  };
+  test('leaves its user to the image or the cluster, which OpenShift asks for', () => {
+    expect(
+      text('Dockerfile')
+        .match(/^USER .*/gm)
+        ?.at(-1),
+    ).toMatch(/^USER [1-9]\d*(:\d+)?$/);
+    for (const { doc } of services)
+      expect(Object.keys(doc.spec.template.spec.securityContext ?? {}).sort()).toEqual([
+        'runAsNonRoot',
+        'seccompProfile',
+      ]);
+  });
 
   test('is there in every version', () => {
-    expect(new Set(services.map(({ name }) => name))).toEqual(new Set(Object.keys(OWN_VARIABLES)));
+    expect(new Set(services.map(({ name }) => name))).toEqual(new Set(WORKLOADS.map(({ name }) => name)));
   });
 
   test.for(services.map((w) => [title(w), w] as const))('%s differs by its environment', ([, service]) => {
     const own = (firstContainer(service).env ?? []).flatMap(({ name, value }) =>
       value === undefined || name.startsWith('OTEL_') || name === 'JAEGER_UI_URL' ? [] : [[name, value] as const],
     );
-    expect(Object.fromEntries(own)).toEqual(OWN_VARIABLES[service.name]);
+    expect(Object.fromEntries(own)).toEqual(WORKLOADS.find(({ name }) => name === service.name)?.env);
   });
 });
 

@@ -54,8 +54,9 @@ export function parse(file: string): Resource[] {
   });
 }
 
-/** Sources of kustomize: they are input to `k8s/generate.ts`, not applied as they stand. */
-const isSource = (file: string): boolean => file.startsWith('k8s/kustomize/') || file.endsWith('/kustomization.yaml');
+/** Input of kustomize and of kind, not applied as it stands. */
+const isSource = (file: string): boolean =>
+  file.startsWith('k8s/kustomize/') || file.endsWith('/kustomization.yaml') || file === 'k8s/kind-cluster.yaml';
 
 /** The files that learners apply: the flat ones, the generated ones, and the routing. */
 export const appliedFiles = (): string[] => ['k8s', 'istio'].flatMap(yamlFiles).filter((file) => !isSource(file));

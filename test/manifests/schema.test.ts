@@ -13,6 +13,7 @@ const PACKAGES: [suffix: string, kinds: RegExp, name: string][] = [
   ['cert-manager.io', /./, '@kubernetes-models/cert-manager'],
   ['argoproj.io', /^Application/, '@kubernetes-models/argo-cd'],
   ['argoproj.io', /./, '@kubernetes-models/argo-rollouts'],
+  ['monitoring.coreos.com', /./, '@kubernetes-models/prometheus-operator'],
 ];
 
 /** Fields whose content no published schema describes. `istioctl` itself reads this one; test/apiserver lets it. */
