@@ -2,7 +2,6 @@ import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, globSync } from 'node:fs';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { homedir, tmpdir, userInfo } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { promisify } from 'node:util';
@@ -10,6 +9,7 @@ import { runInNewContext } from 'node:vm';
 import { MongoClient } from 'mongodb';
 import { createConnection } from 'mysql2/promise';
 import { vi } from 'vitest';
+import { portOfItsOwn } from './port.ts';
 import type { Env } from './service.ts';
 
 /** A real database server on a free port, with an empty folder of its own. */
@@ -37,20 +37,6 @@ function programPath(name: string): string | undefined {
   const cache = join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'bookinfo');
   const folders = [...(process.env.PATH ?? '').split(delimiter), '/usr/sbin', ...globSync(join(cache, 'ferretdb-*'))];
   return folders.map((folder) => join(folder, name)).find((path) => existsSync(path));
-}
-
-/** Below the range that listening on port 0 gives out, so that no stub of another test takes it before the server does. */
-async function portOfItsOwn(): Promise<number> {
-  const port = 10_000 + Math.floor(Math.random() * 20_000);
-  const server = createServer().listen(port, '127.0.0.1');
-  const free = await once(server, 'listening').then(
-    () => true,
-    () => false,
-  );
-  if (!free) return portOfItsOwn();
-  server.close();
-  await once(server, 'close');
-  return port;
 }
 
 export async function createMariaDb(): Promise<Database & { query(sql: string): Promise<unknown> }> {

@@ -1,6 +1,6 @@
 import type { FastifyInstance } from 'fastify';
 import fp from 'fastify-plugin';
-import { collectDefaultMetrics, Histogram, Registry } from 'prom-client';
+import { Counter, collectDefaultMetrics, Histogram, Registry } from 'prom-client';
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -17,13 +17,22 @@ export const metrics = fp(addMetrics, {
   name: 'metrics',
   fastify: '5.x',
   dependencies: ['request-context'],
-  decorators: { request: ['route'] },
+  decorators: { fastify: ['logDestination'], request: ['route'] },
 });
 
 async function addMetrics(app: FastifyInstance) {
   const registry = new Registry();
   app.decorate('metrics', registry);
   collectDefaultMetrics({ register: registry });
+  new Counter({
+    name: 'log_lines_dropped_total',
+    help: 'Log lines that nobody read in time, or that the disk had no room for.',
+    registers: [registry],
+    collect() {
+      this.reset();
+      this.inc(app.logDestination.dropped);
+    },
+  });
   const duration = new Histogram({
     name: 'http_server_request_duration_seconds',
     help: 'Duration of HTTP server requests by method, route and status.',

@@ -4,9 +4,12 @@ import type { App } from './app.ts';
 import { type ChassisConfig, ConfigError } from './config.ts';
 import { telemetry } from './telemetry.ts';
 
+/** For a reader that is slow; one that has stopped is not waited for any longer. */
+const LOG_FLUSH_TIMEOUT_MS = 1000;
+
 /**
  * Runs a service until a signal stops it: readiness off → listener closed and requests in flight answered →
- * telemetry flushed → exit 0. A second signal exits at once. A wrong environment or a port in use is one line on
+ * telemetry and log flushed → exit 0. A second signal exits at once. A wrong environment or a port in use is one line on
  * stderr and exit 1.
  */
 export async function serve<C extends ChassisConfig>(
@@ -17,6 +20,7 @@ export async function serve<C extends ChassisConfig>(
     const config = readConfig(process.env);
     return { config, app: await buildApp(config) };
   });
+  process.once('exit', app.logDestination.flushSync);
   telemetry.onExportFailure(({ message }) =>
     app.log.warn(`telemetry cannot be exported, requests are not affected: ${message}`),
   );
@@ -29,6 +33,7 @@ export async function serve<C extends ChassisConfig>(
     await sleep(delay * 1000);
     await app.close();
     await telemetry.shutdown();
+    await app.logDestination.flush(LOG_FLUSH_TIMEOUT_MS);
   });
 
   try {

@@ -1,0 +1,72 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { openSync } from 'node:fs';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, test, vi } from 'vitest';
+import { http } from '../support/http.ts';
+import { portOfItsOwn } from '../support/port.ts';
+
+/** Starts details with its log going somewhere else than to a reader at work. */
+async function startDetails(stdout: 'pipe' | number) {
+  const port = await portOfItsOwn();
+  const child = spawn(process.execPath, ['--import', '@bookinfo/chassis/telemetry', 'src/server.ts'], {
+    cwd: fileURLToPath(new URL('../../services/details', import.meta.url)),
+    env: { PATH: process.env.PATH ?? '', PORT: String(port), LISTEN_ADDRESS: '127.0.0.1' },
+    stdio: ['ignore', stdout, 'inherit'],
+  });
+  const request = (path: string) => http(`http://127.0.0.1:${port}${path}`);
+  await vi.waitFor(() => request('/health'), { timeout: 20_000, interval: 50 });
+  return {
+    child,
+    request,
+    /** Asks until the log has lost lines. */
+    async overflow(): Promise<void> {
+      const path = `/details/${'x'.repeat(900)}`;
+      for (let round = 0; round < 60; round++) {
+        await Promise.all(Array.from({ length: 100 }, () => request(path)));
+        if ((await dropped(request)) > 0) return;
+      }
+      throw new Error('no line was dropped');
+    },
+    async stop(): Promise<unknown> {
+      const exit = once(child, 'exit');
+      child.kill('SIGTERM');
+      return (await exit)[0];
+    },
+  };
+}
+
+async function dropped(request: (path: string) => Promise<{ text: string }>): Promise<number> {
+  return Number(/^log_lines_dropped_total (\d+)$/m.exec((await request('/metrics')).text)?.[1]);
+}
+
+describe.concurrent('a service answers, and stops in order, when its log', () => {
+  test('has a reader that has stopped; when that reads on, it learns how many lines are lost', async () => {
+    const details = await startDetails('pipe');
+    await details.overflow();
+    expect(await details.request('/details/0')).toMatchObject({ status: 200 });
+    const lost: number[] = [];
+    createInterface({ input: details.child.stdout ?? process.stdin }).on('line', (line) => {
+      const parsed = JSON.parse(line);
+      if (parsed.dropped !== undefined) lost.push(parsed.dropped);
+    });
+    await vi.waitFor(() => expect(lost).toHaveLength(1), { timeout: 10_000 });
+    expect(lost[0]).toBe(await dropped(details.request));
+    expect(await details.stop()).toBe(0);
+  });
+
+  test('has a reader that never reads on', async () => {
+    const details = await startDetails('pipe');
+    await details.overflow();
+    expect(await details.stop()).toBe(0);
+  });
+
+  test.skipIf(process.platform !== 'linux')('goes to a disk that is full', async () => {
+    const details = await startDetails(openSync('/dev/full', 'w'));
+    await details.request('/details/0');
+    await vi.waitFor(async () => expect(await dropped(details.request)).toBeGreaterThan(0));
+    expect(await details.request('/details/0')).toMatchObject({ status: 200 });
+    expect(await details.stop()).toBe(0);
+  });
+});
