@@ -2,7 +2,7 @@
  * Grafana reads its dashboards from a ConfigMap; people edit and compare them as JSON files.
  * This writes the ConfigMap, the last document of grafana.yaml, anew from dashboards/*.json:
  *
- *   node istio/addons/generate.ts
+ *   npx pnpm@12 exec node istio/addons/generate.ts
  */
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';

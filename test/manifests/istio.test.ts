@@ -398,7 +398,7 @@ describe('proxies, services and addons agree', () => {
     expect(top).toEqual(['grafana.yaml', 'jaeger.yaml', 'kiali.yaml', 'prometheus.yaml']);
   });
 
-  test('grafana.yaml carries the dashboards as they are: run `node istio/addons/generate.ts`', () => {
+  test('grafana.yaml carries the dashboards as they are: run `pnpm exec node istio/addons/generate.ts`', () => {
     expect(text('istio/addons/grafana.yaml')).toBe(grafanaYaml());
   });
 
