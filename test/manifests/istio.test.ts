@@ -109,10 +109,14 @@ const podLabels: Labels[] = [
 const serviceAccounts = new Set([
   ...of('ServiceAccount').map((account) => `${namespaceOf(account)}/${account.doc.metadata.name}`),
   ...installed.serviceAccounts,
-  // Istio runs a gateway, with an account of its own, for every Gateway of the Gateway API.
+  // Istio runs a gateway, with an account of its own, for every Gateway of the Gateway API; a waypoint's bears its name.
   ...of('Gateway')
     .filter(({ doc }) => doc.apiVersion.startsWith('gateway.networking.k8s.io/'))
-    .map((gateway) => `${namespaceOf(gateway)}/${gateway.doc.metadata.name}-istio`),
+    .map((gateway) => {
+      const { gatewayClassName } = spec<{ gatewayClassName: string }>(gateway);
+      const suffix = gatewayClassName === 'istio-waypoint' ? '' : `-${gatewayClassName}`;
+      return `${namespaceOf(gateway)}/${gateway.doc.metadata.name}${suffix}`;
+    }),
 ]);
 
 const matches = (labels: Labels, selector: Labels): boolean =>
