@@ -7,8 +7,10 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { parseArgs } from 'node:util';
 import autocannon from 'autocannon';
-import { type ServiceProcess, startService } from '../local/process.ts';
-import type { Service } from '../local/workloads.ts';
+import { type Bookinfo, backendAt, startBookinfo } from '../local/bookinfo.ts';
+import { freePort } from '../local/free-port.ts';
+import { startService } from '../local/process.ts';
+import { type WorkloadName, workloads } from '../local/workloads.ts';
 
 const USAGE = `Usage: pnpm bench [options]
 
@@ -26,11 +28,15 @@ const MODES: Record<string, Record<string, string>> = {
   'exporting 100 %': { OTEL_TRACES_SAMPLER: 'parentbased_always_on' },
 };
 
-interface Shop {
-  /** What is asked of each service. */
-  urls: Record<string, string>;
-  stop(): Promise<void>;
-}
+/** What is asked of each service. */
+const PATHS = {
+  'ratings-v1': '/ratings/0',
+  'details-v1': '/details/0',
+  'reviews-v3': '/reviews/0',
+  'productpage-v1': '/productpage',
+} satisfies { [name in WorkloadName]?: string };
+type Target = keyof typeof PATHS;
+const TARGETS = Object.keys(PATHS) as Target[];
 
 interface Measured {
   rps: number;
@@ -45,30 +51,29 @@ const collector = createServer((request, response) => request.resume().on('end',
 );
 await once(collector, 'listening');
 const endpoint = `http://127.0.0.1:${(collector.address() as AddressInfo).port}`;
-const shops = new Map<string, Shop>();
+const running = new Map<string, Bookinfo>();
 for (const [mode, env] of Object.entries(MODES)) {
   const otel = mode === 'telemetry off' ? {} : { OTEL_EXPORTER_OTLP_ENDPOINT: endpoint, ...env };
-  shops.set(mode, await openShop(otel));
+  running.set(mode, await start(otel));
 }
-const targets = Object.keys([...shops.values()][0]?.urls ?? {});
 const results = new Map<string, Measured[]>();
 
 // Warm up, then take turns, so that a slow moment of the machine hits every mode.
-for (const shop of shops.values()) for (const url of Object.values(shop.urls)) await load(url, 1);
+for (const bookinfo of running.values()) for (const target of TARGETS) await load(bookinfo, target, 1);
 for (let round = 1; round <= options.rounds; round++) {
-  for (const target of targets) {
-    for (const [mode, shop] of shops) {
+  for (const target of TARGETS) {
+    for (const [mode, bookinfo] of running) {
       progress(`round ${round} of ${options.rounds}: ${target}, ${mode}`);
       const key = `${target}/${mode}`;
-      results.set(key, [...(results.get(key) ?? []), await load(shop.urls[target] ?? '', options.seconds)]);
+      results.set(key, [...(results.get(key) ?? []), await load(bookinfo, target, options.seconds)]);
     }
   }
 }
-for (const shop of shops.values()) await shop.stop();
+for (const bookinfo of running.values()) await bookinfo[Symbol.asyncDispose]();
 progress('');
 
 console.log('| service | telemetry | requests/s | ratio | p50 ms | p99 ms |\n|---|---|---:|---:|---:|---:|');
-for (const target of targets) {
+for (const target of TARGETS) {
   const baseline = median(pick(target, 'telemetry off', 'rps'));
   for (const mode of Object.keys(MODES)) {
     const rps = median(pick(target, mode, 'rps'));
@@ -99,37 +104,22 @@ for (const [name, times] of starts) console.log(`| ${name} | ${median(times).toF
 collector.close();
 collector.closeAllConnections();
 
-async function openShop(otel: Record<string, string>): Promise<Shop> {
-  const running: ServiceProcess[] = [];
-  const start = async (service: Service, env: Record<string, string> = {}) => {
-    const process = await startService(service, { env: { ...otel, ...env } });
-    running.push(process);
-    return process.port;
-  };
-  const at = (service: Service, port: number) => ({
-    [`${service.toUpperCase()}_HOSTNAME`]: '127.0.0.1',
-    [`${service.toUpperCase()}_SERVICE_PORT`]: String(port),
+/**
+ * One version of each service, each at a port of its own that the others know: what plays the Kubernetes Service runs
+ * in this process, and would be measured along.
+ */
+async function start(otel: Record<string, string>): Promise<Bookinfo> {
+  const measured = await Promise.all(
+    workloads(...TARGETS).map(async (workload) => ({ workload, port: await freePort() })),
+  );
+  return startBookinfo({
+    workloads: measured.map(({ workload, port }) => ({ ...workload, env: { ...workload.env, PORT: String(port) } })),
+    env: Object.assign({}, otel, ...measured.map(({ workload, port }) => backendAt(workload.service, port))),
   });
-  const ratings = await start('ratings');
-  const details = await start('details');
-  const v3 = { ENABLE_RATINGS: 'true', STAR_COLOR: 'red', ...at('ratings', ratings) };
-  const reviews = await start('reviews', v3);
-  const productpage = await start('productpage', { ...at('details', details), ...at('reviews', reviews) });
-  return {
-    urls: {
-      ratings: `http://127.0.0.1:${ratings}/ratings/0`,
-      details: `http://127.0.0.1:${details}/details/0`,
-      'reviews v3': `http://127.0.0.1:${reviews}/reviews/0`,
-      productpage: `http://127.0.0.1:${productpage}/productpage`,
-    },
-    stop: async () => {
-      for (const process of running) process.kill('SIGTERM');
-      await Promise.all(running.map(({ exit }) => exit));
-    },
-  };
 }
 
-async function load(url: string, seconds: number): Promise<Measured> {
+async function load({ processes }: Bookinfo, target: Target, seconds: number): Promise<Measured> {
+  const url = `http://127.0.0.1:${processes.find(({ workload }) => workload.name === target)?.port}${PATHS[target]}`;
   const result = await autocannon({ url, connections: options.connections, duration: seconds });
   if (result.non2xx > 0 || result.errors > 0)
     throw new Error(`${url}: ${result.non2xx} bad answers, ${result.errors} errors`);

@@ -2,8 +2,8 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
-import { type ServiceProcess, startService } from '../../local/process.ts';
-import type { Service } from '../../local/workloads.ts';
+import { type Bookinfo, startBookinfo } from '../../local/bookinfo.ts';
+import { workloads } from '../../local/workloads.ts';
 
 /** The folder of a Jaeger all-in-one binary: JAEGER_BIN names the file, MESH_BIN a folder that has it. */
 const JAEGER = process.env.JAEGER_BIN ?? join(process.env.MESH_BIN ?? '', 'jaeger-all-in-one');
@@ -19,16 +19,14 @@ interface JaegerTrace {
 }
 
 describe.skipIf(!existsSync(JAEGER))(`traces in a real Jaeger (skipped without JAEGER_BIN or MESH_BIN)`, () => {
-  const running: ServiceProcess[] = [];
   let jaeger: ChildProcess;
-  let page: string;
+  let bookinfo: Bookinfo;
 
   beforeAll(async () => {
     const none = '127.0.0.1:0';
     jaeger = spawn(JAEGER, [
       `--collector.otlp.http.host-port=127.0.0.1:${OTLP}`,
       `--collector.otlp.grpc.host-port=${none}`,
-
       `--collector.http-server.host-port=${none}`,
       `--collector.grpc-server.host-port=${none}`,
       `--query.http-server.host-port=127.0.0.1:${UI}`,
@@ -36,33 +34,19 @@ describe.skipIf(!existsSync(JAEGER))(`traces in a real Jaeger (skipped without J
       `--admin.http.host-port=127.0.0.1:${ADMIN}`,
     ]);
     await vi.waitFor(async () => expect((await fetch(`http://127.0.0.1:${ADMIN}/`)).ok).toBe(true), 20_000);
-    const start = async (service: Service, env: Record<string, string> = {}) => {
-      const otel = { OTEL_EXPORTER_OTLP_ENDPOINT: `http://127.0.0.1:${OTLP}`, OTEL_BSP_SCHEDULE_DELAY: '200' };
-      running.push(await startService(service, { env: { ...otel, ...env }, onLine: () => {} }));
-      return String(running.at(-1)?.port);
-    };
-    const host = '127.0.0.1';
-    const reviews = await start('reviews', {
-      ENABLE_RATINGS: 'true',
-      RATINGS_HOSTNAME: host,
-      RATINGS_SERVICE_PORT: await start('ratings'),
+    bookinfo = await startBookinfo({
+      workloads: workloads('productpage-v1', 'details-v1', 'reviews-v3', 'ratings-v1'),
+      env: { OTEL_EXPORTER_OTLP_ENDPOINT: `http://127.0.0.1:${OTLP}`, OTEL_BSP_SCHEDULE_DELAY: '200' },
     });
-    const port = await start('productpage', {
-      DETAILS_HOSTNAME: host,
-      DETAILS_SERVICE_PORT: await start('details'),
-      REVIEWS_HOSTNAME: host,
-      REVIEWS_SERVICE_PORT: reviews,
-    });
-    page = `http://127.0.0.1:${port}/productpage`;
   });
   afterAll(async () => {
-    for (const process of running) process.kill('SIGTERM');
-    await Promise.all(running.map(({ exit }) => exit));
+    await bookinfo?.[Symbol.asyncDispose]();
     jaeger?.kill();
   });
 
   test(`of ${VIEWS} page views every one is whole: four services, one root, no orphan`, async () => {
-    for (let i = 0; i < VIEWS; i++) expect((await fetch(page)).status).toBe(200);
+    for (let i = 0; i < VIEWS; i++)
+      expect((await fetch(`http://127.0.0.1:${bookinfo.ports.productpage}/productpage`)).status).toBe(200);
     const traces = await vi.waitFor(
       async () => {
         const answer = await fetch(`http://127.0.0.1:${UI}/api/traces?service=productpage&limit=${VIEWS * 2}`);

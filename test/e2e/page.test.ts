@@ -4,47 +4,36 @@ import { createRequire } from 'node:module';
 import type { AxeResults } from 'axe-core';
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type ServiceProcess, startService } from '../../local/process.ts';
-import type { Service } from '../../local/workloads.ts';
+import { startBookinfo } from '../../local/bookinfo.ts';
+import { type WorkloadName, workloads } from '../../local/workloads.ts';
 import { browserPath, launchBrowser } from './browser.ts';
 
 const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 
-/** Nobody listens there. */
-const NOWHERE = '1';
-
 describe.skipIf(!browserPath && !process.env.CI)('the page in a browser (skipped where there is no Chromium)', () => {
-  const running: ServiceProcess[] = [];
+  const running = new AsyncDisposableStack();
   let browser: Browser;
   /** The same page from productpage v1, from the canary v2, and with its backends down. */
   const pages = { v1: '', v2: '', broken: '', withoutRatings: '' };
 
   beforeAll(async () => {
-    const start = async (service: Service, env: Record<string, string> = {}) => {
-      const process = await startService(service, { env, onLine: () => {} });
-      running.push(process);
-      return String(process.port);
+    /** What is not among them is down. */
+    const start = async (...names: WorkloadName[]) => {
+      const bookinfo = running.use(await startBookinfo({ workloads: workloads(...names) }));
+      return `http://127.0.0.1:${bookinfo.ports.productpage}/productpage`;
     };
-    const red = { SERVICE_VERSION: 'v3', ENABLE_RATINGS: 'true', STAR_COLOR: 'red', RATINGS_HOSTNAME: '127.0.0.1' };
-    const details = await start('details');
-    const reviews = await start('reviews', { ...red, RATINGS_SERVICE_PORT: await start('ratings') });
-    const rated = await start('reviews', { ...red, RATINGS_SERVICE_PORT: NOWHERE });
-    const startPage = async (version: string, detailsPort: string, reviewsPort: string) => {
-      const backends = { DETAILS_SERVICE_PORT: detailsPort, REVIEWS_SERVICE_PORT: reviewsPort };
-      const hosts = { DETAILS_HOSTNAME: '127.0.0.1', REVIEWS_HOSTNAME: '127.0.0.1' };
-      const port = await start('productpage', { SERVICE_VERSION: version, SESSION_SECRET: 's', ...hosts, ...backends });
-      return `http://127.0.0.1:${port}/productpage`;
-    };
-    pages.v1 = await startPage('v1', details, reviews);
-    pages.v2 = await startPage('v2', details, reviews);
-    pages.broken = await startPage('v1', NOWHERE, NOWHERE);
-    pages.withoutRatings = await startPage('v1', details, rated);
+    const backends = ['details-v1', 'reviews-v3', 'ratings-v1'] as const;
+    [pages.v1, pages.v2, pages.broken, pages.withoutRatings] = await Promise.all([
+      start('productpage-v1', ...backends),
+      start('productpage-v2', ...backends),
+      start('productpage-v1'),
+      start('productpage-v1', 'details-v1', 'reviews-v3'),
+    ]);
     browser = await launchBrowser();
   });
   afterAll(async () => {
     await browser?.close();
-    for (const process of running) process.kill('SIGTERM');
-    await Promise.all(running.map(({ exit }) => exit));
+    await running.disposeAsync();
   });
 
   const open = async (url: string, options: BrowserContextOptions = {}): Promise<Page> => {

@@ -1,9 +1,10 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import type { AddressInfo } from 'node:net';
-import { createServer } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { freePort } from '../../local/free-port.ts';
+import { cookieOf, form, http } from '../support/http.ts';
+import { hangs, openStub } from '../support/stub.ts';
 
 /** `pnpm start` as a user would run it, without pnpm in between. */
 function runStart(...args: string[]) {
@@ -15,15 +16,6 @@ function runStart(...args: string[]) {
   child.stdout.on('data', (chunk) => (run.stdout += chunk));
   child.stderr.on('data', (chunk) => (run.stderr += chunk));
   return run;
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
 }
 
 describe('pnpm start', () => {
@@ -56,7 +48,7 @@ describe('pnpm start', () => {
     const seen = new Set<string>();
     const counts = new Set<number>();
     for (let i = 0; i < 30; i++) {
-      const html = await (await fetch(page, { headers: { connection: 'close' } })).text();
+      const { text: html } = await http(page);
       expect(html).toContain('<title>Simple Bookstore App</title>');
       counts.add(html.split('\n').filter((line) => line.includes('glyphicon-star')).length);
       seen.add(/data-version="(v\d)"/.exec(html)?.[0] ?? '');
@@ -80,15 +72,9 @@ describe('pnpm start', () => {
   });
 
   test('keeps a sign-in whichever version of the page answers', async () => {
-    const signIn = await fetch(page.replace('productpage', 'login'), {
-      method: 'POST',
-      body: new URLSearchParams({ username: 'jason', passwd: 'x' }),
-      redirect: 'manual',
-    });
-    const cookie = signIn.headers.get('set-cookie')?.split(';')[0] ?? '';
+    const cookie = cookieOf(await http(page.replace('productpage', 'login'), form({ username: 'jason', passwd: 'x' })));
     for (let i = 0; i < 4; i++) {
-      const html = await (await fetch(page, { headers: { cookie, connection: 'close' } })).text();
-      expect(html).toContain('jason');
+      expect((await http(page, { headers: { cookie } })).text).toContain('jason');
     }
   });
 
@@ -117,11 +103,8 @@ test.each([['--bogus'], ['--port', 'x'], ['--port', '70000']])(
 );
 
 test('a port in use is said in one line', async () => {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  const run = runStart('--port', String(port));
+  await using occupant = await openStub(hangs);
+  const run = runStart('--port', String(occupant.port));
   expect(await run.exit).toBe(1);
-  expect(run.stderr).toBe(`port ${port} is in use, choose another one with --port\n`);
-  server.close();
+  expect(run.stderr).toBe(`port ${occupant.port} is in use, choose another one with --port\n`);
 });

@@ -4,12 +4,12 @@ import { openSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test, vi } from 'vitest';
+import { freePort } from '../../local/free-port.ts';
 import { http } from '../support/http.ts';
-import { portOfItsOwn } from '../support/port.ts';
 
 /** Starts details with its log going somewhere else than to a reader at work. */
 async function startDetails(stdout: 'pipe' | number) {
-  const port = await portOfItsOwn();
+  const port = await freePort();
   const child = spawn(process.execPath, ['--import', '@bookinfo/chassis/telemetry', 'src/server.ts'], {
     cwd: fileURLToPath(new URL('../../services/details', import.meta.url)),
     env: { PATH: process.env.PATH ?? '', PORT: String(port), LISTEN_ADDRESS: '127.0.0.1' },

@@ -1,7 +1,7 @@
 import { describe, expect, test, vi } from 'vitest';
-import { form } from '../support/http.ts';
+import { freePort } from '../../local/free-port.ts';
+import { cookieOf, form } from '../support/http.ts';
 import { backendAt, start, useService } from '../support/service.ts';
-import { closedPort } from '../support/stub.ts';
 
 const TRACE_ID = '0af7651916cd43dd8448eb211c80319c';
 
@@ -57,15 +57,15 @@ describe('the log', () => {
 });
 
 test('a verbose log has no cookie, password, token or query string in it, not even when backends fail', async () => {
-  const port = await closedPort();
+  const port = await freePort();
   await using productpage = await start('productpage', {
     LOG_LEVEL: 'trace',
     SESSION_SECRET: 'secret-of-session',
     ...backendAt('details', port),
     ...backendAt('reviews', port),
   });
-  const { headers } = await productpage.request('/login', form({ username: 'jason', passwd: 'secret-password' }));
-  const cookie = String(headers['set-cookie']).split(';')[0] ?? '';
+  const signIn = await productpage.request('/login', form({ username: 'jason', passwd: 'secret-password' }));
+  const cookie = cookieOf(signIn);
   await productpage.request('/productpage?q=secret-query', {
     headers: {
       cookie: `${cookie}; other=secret-cookie`,
@@ -85,7 +85,7 @@ test('a verbose log has no cookie, password, token or query string in it, not ev
 });
 
 test('a backend that fails is one line in the log, under the request that met it', async () => {
-  await using reviews = await start('reviews', { ENABLE_RATINGS: 'true', ...backendAt('ratings', await closedPort()) });
+  await using reviews = await start('reviews', { ENABLE_RATINGS: 'true', ...backendAt('ratings', await freePort()) });
   await reviews.request('/reviews/0', { headers: { 'x-request-id': 'log-backend' } });
   const failures = () => reviews.lines.map((line) => JSON.parse(line)).filter(({ level }) => level === 'warn');
   await vi.waitFor(() => expect(failures()).toHaveLength(1));

@@ -9,7 +9,7 @@ import { runInNewContext } from 'node:vm';
 import { MongoClient } from 'mongodb';
 import { createConnection } from 'mysql2/promise';
 import { vi } from 'vitest';
-import { portOfItsOwn } from './port.ts';
+import { freePort } from '../../local/free-port.ts';
 import type { Env } from './service.ts';
 
 /** A real database server on a free port, with an empty folder of its own. */
@@ -40,7 +40,7 @@ function programPath(name: string): string | undefined {
 }
 
 export async function createMariaDb(): Promise<Database & { query(sql: string): Promise<unknown> }> {
-  const port = await portOfItsOwn();
+  const port = await freePort();
   const folder = await mkdtemp(join(tmpdir(), 'mariadb-'));
   const user = `--user=${userInfo().username}`;
   const data = `--datadir=${folder}`;
@@ -81,7 +81,7 @@ export async function createMariaDb(): Promise<Database & { query(sql: string): 
 }
 
 export async function createMongoDb(): Promise<Database> {
-  const port = await portOfItsOwn();
+  const port = await freePort();
   const folder = await mkdtemp(join(tmpdir(), 'mongodb-'));
   const url = `mongodb://127.0.0.1:${port}`;
   const use = async <T>(work: (client: MongoClient) => Promise<T>) => {

@@ -38,6 +38,11 @@ export function form(fields: Record<string, string>): Options {
   };
 }
 
+/** The first cookie that an answer sets, as a browser sends it back. */
+export function cookieOf({ headers }: Answer): string {
+  return String(headers['set-cookie']).split(';')[0] ?? '';
+}
+
 /** Sends bytes that no HTTP client would, and reads until the server hangs up. */
 export async function raw(port: number, bytes: string): Promise<string> {
   const socket = connect(port, '127.0.0.1');

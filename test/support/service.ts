@@ -11,6 +11,8 @@ export type Env = Record<string, string>;
 export interface TestedService extends AsyncDisposable, ServiceProcess {
   /** What it has printed so far. */
   lines: string[];
+  /** The same, where each line is JSON. */
+  log(): Record<string, unknown>[];
   request(path: string, options?: Options): Promise<Answer>;
 }
 
@@ -22,6 +24,7 @@ export async function start(service: Service, env: Env = {}): Promise<TestedServ
   return {
     ...running,
     lines,
+    log: () => lines.map((line) => JSON.parse(line)),
     request: (path, options) => http(`http://127.0.0.1:${running.port}${path}`, options),
     kill(signal) {
       killed = true;

@@ -48,13 +48,6 @@ export async function openStub(behaviour: Behaviour): Promise<Stub> {
 /** One stub for all tests of the surrounding `describe` or file. */
 export const useStub = (behaviour: Behaviour): Stub => useResource(() => openStub(behaviour));
 
-/** A port of this machine on which nobody listens. */
-export async function closedPort(): Promise<number> {
-  const { port, [Symbol.asyncDispose]: close } = await openStub(hangs);
-  await close();
-  return port;
-}
-
 export const answers =
   (body: unknown, status = 200, headers: Record<string, string> = {}): Behaviour =>
   (response) =>

@@ -1,16 +1,9 @@
 import { Type } from 'typebox';
 import { describe, expect, test } from 'vitest';
+import { freePort } from '../../../local/free-port.ts';
 import { openKubeService } from '../../../local/kube-service.ts';
 import { failuresOf, stallsOf } from '../../../test/support/failures.ts';
-import {
-  answers,
-  answersAfter,
-  type Behaviour,
-  closedPort,
-  firstly,
-  hangs,
-  openStub,
-} from '../../../test/support/stub.ts';
+import { answers, answersAfter, type Behaviour, firstly, hangs, openStub } from '../../../test/support/stub.ts';
 import { type Backend, connectBackend, connectOrigin, describeReason } from '../src/index.ts';
 import { openFixture } from './fixture/server.ts';
 
@@ -60,7 +53,7 @@ describe('a backend', () => {
   });
 
   test('that refuses the connection is a failure with status 500', async () => {
-    await using backend = await connect(await closedPort());
+    await using backend = await connect(await freePort());
     expect(await ask(backend)).toMatchObject({
       ok: false,
       status: 500,

@@ -1,8 +1,9 @@
 import { describe, expect, test } from 'vitest';
+import { freePort } from '../../../local/free-port.ts';
 import { receiveOtlp } from '../../../local/otlp.ts';
 import { failuresOf, stallsOf } from '../../../test/support/failures.ts';
 import { start, useService } from '../../../test/support/service.ts';
-import { answers, closedPort, openStub, useStub } from '../../../test/support/stub.ts';
+import { answers, openStub, useStub } from '../../../test/support/stub.ts';
 
 /** What Google Books answers for the ISBN, shortened. */
 const VOLUMES = {
@@ -137,7 +138,7 @@ describe('details v2', () => {
 
 describe('details v2 and TLS', () => {
   test.concurrent('answers 502 when nobody listens', async () => {
-    await using details = await start('details', external(await closedPort()));
+    await using details = await start('details', external(await freePort()));
     expect(await details.request('/details/0')).toMatchObject({
       status: 502,
       json: { error: 'Google Books is not reachable' },

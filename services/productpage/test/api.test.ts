@@ -1,7 +1,8 @@
 import { beforeEach, describe, expect, test } from 'vitest';
+import { freePort } from '../../../local/free-port.ts';
 import { failuresOf } from '../../../test/support/failures.ts';
 import { backendAt, start } from '../../../test/support/service.ts';
-import { answers, closedPort, hangs, useStub } from '../../../test/support/stub.ts';
+import { answers, hangs, useStub } from '../../../test/support/stub.ts';
 import { type BackendName, GOOD, useShop } from './shop.ts';
 
 /** The API's paths and what stands behind them. */
@@ -63,7 +64,7 @@ describe.each(PATHS)('the API for %s', (name, path, backendPath) => {
 });
 
 test.each([
-  ['nobody listens', async () => closedPort()],
+  ['nobody listens', async () => freePort()],
   ['the backend never answers', async () => silent.port],
 ])('the API answers 500 when %s', async (_what, port) => {
   await using productpage = await start('productpage', {

@@ -1,7 +1,8 @@
 import { beforeEach, describe, expect, test } from 'vitest';
+import { freePort } from '../../../local/free-port.ts';
 import { failuresOf } from '../../../test/support/failures.ts';
 import { backendAt, start } from '../../../test/support/service.ts';
-import { answers, closedPort } from '../../../test/support/stub.ts';
+import { answers } from '../../../test/support/stub.ts';
 import { GOOD, useShop } from './shop.ts';
 
 const DETAILS_DOWN = [
@@ -70,7 +71,7 @@ describe('the product page is still answered with 200', () => {
 
   test('when nobody listens, or a name does not resolve', async () => {
     await using alone = await start('productpage', {
-      ...backendAt('details', await closedPort()),
+      ...backendAt('details', await freePort()),
       REVIEWS_HOSTNAME: 'reviews.invalid',
     });
     const { status, text } = await alone.request('/productpage');

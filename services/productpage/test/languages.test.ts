@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { RATINGS_ERROR, reviewsOf } from '../../../test/support/bodies.ts';
+import { cookieOf } from '../../../test/support/http.ts';
 import { answers } from '../../../test/support/stub.ts';
 import { useShop } from './shop.ts';
 
@@ -20,11 +21,11 @@ describe('the language of the page', () => {
   });
 
   test('can be switched by a link, and stays so', async () => {
-    const { text, headers } = await shop.productpage.request('/productpage?lang=ko', {
+    const switched = await shop.productpage.request('/productpage?lang=ko', {
       headers: { 'accept-language': 'en' },
     });
-    expect(languageOf(text)).toBe('ko');
-    const cookie = String(headers['set-cookie']).split(';')[0] ?? '';
+    expect(languageOf(switched.text)).toBe('ko');
+    const cookie = cookieOf(switched);
     expect(languageOf(await shop.page({ cookie, 'accept-language': 'en' }))).toBe('ko');
     expect(languageOf(await shop.page({ cookie }, '?lang=en'))).toBe('en');
   });

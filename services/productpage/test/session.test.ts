@@ -1,14 +1,12 @@
 import { describe, expect, test } from 'vitest';
-import { form } from '../../../test/support/http.ts';
+import { cookieOf, form } from '../../../test/support/http.ts';
 import { backendAt, start } from '../../../test/support/service.ts';
 import { useShop, wordsOf } from './shop.ts';
 
 describe('a session', () => {
   const shop = useShop();
-  const signIn = async (username: string) => {
-    const { headers } = await shop.productpage.request('/login', form({ username, passwd: 'x' }));
-    return String(headers['set-cookie']).split(';')[0] ?? '';
-  };
+  const signIn = async (username: string) =>
+    cookieOf(await shop.productpage.request('/login', form({ username, passwd: 'x' })));
   const endUser = () => shop.details.received.at(-1)?.headers['end-user'];
 
   test('begins without a user: the page offers to sign in', async () => {
@@ -80,8 +78,7 @@ test('without SESSION_SECRET productpage warns, and nobody knows a session of an
   await using one = await start('productpage', backendAt('details', 1));
   await using two = await start('productpage', backendAt('details', 1));
   expect(one.lines.some((line) => line.includes('"level":"warn"') && line.includes('SESSION_SECRET'))).toBe(true);
-  const { headers } = await one.request('/login', form({ username: 'jason' }));
-  const cookie = String(headers['set-cookie']).split(';')[0] ?? '';
+  const cookie = cookieOf(await one.request('/login', form({ username: 'jason' })));
   expect((await one.request('/index.html', { headers: { cookie } })).text).toContain('Sign out');
   expect((await two.request('/index.html', { headers: { cookie } })).text).toContain('Sign in');
 });

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { cookieOf, form } from '../../../test/support/http.ts';
 import { useShop } from './shop.ts';
 
 describe('the canary', () => {
@@ -23,13 +24,8 @@ describe('the canary', () => {
   });
 
   test('knows who signed in at v1', async () => {
-    const { headers } = await v1.productpage.request('/login', {
-      method: 'POST',
-      headers: { 'content-type': 'application/x-www-form-urlencoded' },
-      body: 'username=jason&passwd=x',
-    });
-    const cookie = String(headers['set-cookie']).split(';')[0] ?? '';
-    expect(await v2.page({ cookie })).toContain('jason');
+    const signIn = await v1.productpage.request('/login', form({ username: 'jason', passwd: 'x' }));
+    expect(await v2.page({ cookie: cookieOf(signIn) })).toContain('jason');
   });
 });
 

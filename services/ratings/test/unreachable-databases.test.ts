@@ -1,7 +1,7 @@
 import { createServer } from 'node:net';
 import { describe, expect, test, vi } from 'vitest';
+import { freePort } from '../../../local/free-port.ts';
 import { start, useService } from '../../../test/support/service.ts';
-import { closedPort } from '../../../test/support/stub.ts';
 
 /** Accepts connections and then says nothing, as an overloaded or half-dead database does. */
 async function openSilentDatabase() {
@@ -33,7 +33,7 @@ describe.concurrent.each([
   ['MySQL', mysql],
 ])('ratings with a %s that', (_name, env) => {
   test('refuses connections starts all the same and answers 500', async () => {
-    await using ratings = await start('ratings', env(await closedPort()));
+    await using ratings = await start('ratings', env(await freePort()));
     const headers = { 'x-request-id': 'refused-1' };
     expect(await ratings.request('/ratings/0', { headers })).toMatchObject(COULD_NOT_CONNECT);
     expect(await ratings.request('/health')).toMatchObject({ status: 200 });

@@ -1,16 +1,9 @@
 import { describe, expect, test } from 'vitest';
+import { freePort } from '../../../local/free-port.ts';
 import { RATINGS, RATINGS_ERROR } from '../../../test/support/bodies.ts';
 import { failuresOf, stallsOf } from '../../../test/support/failures.ts';
 import { backendAt, start, useService } from '../../../test/support/service.ts';
-import {
-  answers,
-  answersAfter,
-  type Behaviour,
-  closedPort,
-  hangs,
-  openStub,
-  useStub,
-} from '../../../test/support/stub.ts';
+import { answers, answersAfter, type Behaviour, hangs, openStub, useStub } from '../../../test/support/stub.ts';
 
 const V2 = { ENABLE_RATINGS: 'true', STAR_COLOR: 'black' };
 const V3 = { ENABLE_RATINGS: 'true', STAR_COLOR: 'red' };
@@ -38,7 +31,7 @@ describe('reviews still answers, and says that ratings is unavailable', () => {
   });
 
   test('when ratings refuses the connection', async () => {
-    await using alone = await start('reviews', { ...V3, ...backendAt('ratings', await closedPort()) });
+    await using alone = await start('reviews', { ...V3, ...backendAt('ratings', await freePort()) });
     expect(await alone.request('/reviews/0')).toMatchObject(WITHOUT_STARS);
   });
 

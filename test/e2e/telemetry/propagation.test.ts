@@ -1,28 +1,40 @@
-import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
-import { at, newSpanId, newTraceId, Shop } from './shop.ts';
+import { describe, expect, test, vi } from 'vitest';
+import { type Collector, newSpanId, newTraceId, openCollector, sampled } from '../../support/collector.ts';
+import { backendAt, type Env, type TestedService, useResource, useService } from '../../support/service.ts';
+import { answers, type Stub, useStub } from '../../support/stub.ts';
+
+interface Traced {
+  collector: Collector;
+  reviews: TestedService;
+  /** The headers that ratings was asked with, when reviews was asked with these. */
+  send(headers: Record<string, string>): Promise<Stub['received'][number]['headers']>;
+}
 
 /** Reviews with a stub in place of ratings: what goes in is the test's, what comes out the stub has seen. */
-async function openReviews(env: Record<string, string>) {
-  const shop = await Shop.open();
-  const stub = await shop.startStub();
-  const reviews = await shop.start('reviews', { ENABLE_RATINGS: 'true', ...at('ratings', stub.port), ...env });
-  /** The headers that ratings was asked with. */
-  const send = async (headers: Record<string, string>) => {
-    await fetch(`http://127.0.0.1:${reviews.port}/reviews/0`, { headers });
-    const names = stub.rawHeaders.at(-1)?.filter((_, i) => i % 2 === 0) ?? [];
-    expect(names, 'no header twice').toEqual([...new Set(names)]);
-    return stub.requests.at(-1) ?? {};
+function useReviews(env: Env = {}): Traced {
+  const collector = useResource(openCollector);
+  const ratings = useStub(answers({}, 503));
+  const reviews = useService('reviews', () => ({
+    ENABLE_RATINGS: 'true',
+    ...collector.env,
+    ...backendAt('ratings', ratings.port),
+    ...env,
+  }));
+  return {
+    collector,
+    reviews,
+    async send(headers) {
+      await reviews.request('/reviews/0', { headers });
+      const received = ratings.received.at(-1);
+      const names = received?.rawHeaders.filter((_, i) => i % 2 === 0) ?? [];
+      expect(names, 'no header twice').toEqual([...new Set(names)]);
+      return received?.headers ?? {};
+    },
   };
-  return { shop, send };
 }
 
 describe('with telemetry on, the outgoing trace headers name our own client span, once and in agreement', () => {
-  let shop: Shop;
-  let send: Awaited<ReturnType<typeof openReviews>>['send'];
-  beforeAll(async () => {
-    ({ shop, send } = await openReviews({}));
-  });
-  afterAll(() => shop[Symbol.asyncDispose]());
+  const { collector, send } = useReviews();
 
   const T = newTraceId();
   const S = newSpanId();
@@ -41,8 +53,8 @@ describe('with telemetry on, the outgoing trace headers name our own client span
     expect({ traceId, flags }).toEqual({ traceId: T, flags: '01' });
     expect(out).toMatchObject({ 'x-b3-traceid': T, 'x-b3-spanid': spanId, 'x-b3-sampled': '1' });
     expect(out).not.toHaveProperty('b3');
-    const client = await vi.waitUntil(() => shop.spans.find((span) => span.spanId === spanId));
-    const server = await vi.waitUntil(() => shop.spans.find((span) => span.spanId === client.parentSpanId));
+    const client = await vi.waitUntil(() => collector.spans.find((span) => span.spanId === spanId));
+    const server = await vi.waitUntil(() => collector.spans.find((span) => span.spanId === client.parentSpanId));
     expect(server).toMatchObject({ traceId: T, parentSpanId: S });
     expect(client).toMatchObject({ traceId: T, kind: 3 });
   });
@@ -71,10 +83,10 @@ describe('with telemetry on, the outgoing trace headers name our own client span
     expect(out.traceparent).toMatch(new RegExp(`^00-${U}-[0-9a-f]{16}-00$`));
     expect(out['x-b3-sampled']).toBe('0');
     // A sampled request behind it arrives at the receiver, and alone.
-    const sampled = newTraceId();
-    await send({ traceparent: `00-${sampled}-${S}-01` });
-    await shop.trace(sampled, 2);
-    expect(shop.spans.filter(({ traceId }) => traceId === U)).toEqual([]);
+    const next = newTraceId();
+    await send(sampled(next));
+    await collector.trace(next, 2);
+    expect(collector.spans.filter(({ traceId }) => traceId === U)).toEqual([]);
   });
 
   test('leaving the headers of other tracers as they are', async () => {
@@ -93,11 +105,11 @@ describe.each([
   ['without an endpoint', { OTEL_EXPORTER_OTLP_ENDPOINT: '' }],
   ['with OTEL_SDK_DISABLED=true', { OTEL_SDK_DISABLED: 'true' }],
 ])('%s', (_name, env) => {
+  const { collector, reviews, send } = useReviews(env);
+
   test('trace headers pass through verbatim, nothing is exported and nothing complained about', async () => {
-    const { shop, send } = await openReviews(env);
-    await using _ = shop;
     const headers = {
-      traceparent: `00-${newTraceId()}-${newSpanId()}-01`,
+      traceparent: sampled(newTraceId()).traceparent,
       tracestate: 'vendor=1',
       baggage: 'course=mesh',
       b3: `${newTraceId()}-${newSpanId()}-1`,
@@ -107,8 +119,8 @@ describe.each([
       'x-b3-flags': '0',
     };
     expect(await send(headers)).toMatchObject(headers);
-    expect(shop.spans).toEqual([]);
-    const line = await vi.waitUntil(() => shop.log().find(({ msg }) => msg === 'GET /reviews/0 200'));
+    expect(collector.spans).toEqual([]);
+    const line = await vi.waitUntil(() => reviews.log().find(({ msg }) => msg === 'GET /reviews/0 200'));
     expect(line, 'the log still names the trace').toMatchObject({ trace_id: headers.traceparent.split('-')[1] });
   });
 });

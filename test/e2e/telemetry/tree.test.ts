@@ -1,6 +1,15 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { once } from 'node:events';
+import { createServer, request as httpRequest } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { describe, expect, test } from 'vitest';
+import { type Bookinfo, startBookinfo } from '../../../local/bookinfo.ts';
 import type { Span } from '../../../local/otlp.ts';
-import { newSpanId, newTraceId, Shop } from './shop.ts';
+import { workloads } from '../../../local/workloads.ts';
+import { newSpanId, newTraceId, openCollector, sampled } from '../../support/collector.ts';
+import { http } from '../../support/http.ts';
+import { backendAt, start, useResource } from '../../support/service.ts';
+
+const ONE_OF_EACH = workloads('productpage-v1', 'details-v1', 'reviews-v3', 'ratings-v1');
 
 /** `parent → child`, each as `service: span name`, sorted; and the spans whose parent is not in the trace. */
 function edgesOf(spans: Span[]): { edges: string[]; roots: Span[] } {
@@ -17,19 +26,19 @@ function edgesOf(spans: Span[]): { edges: string[]; roots: Span[] } {
 }
 
 describe('one page view is one connected tree', () => {
-  let shop: Shop;
-  let page: string;
-  beforeAll(async () => {
-    shop = await Shop.open();
-    page = `http://127.0.0.1:${(await shop.startAll()).port}/productpage`;
-  });
-  afterAll(() => shop[Symbol.asyncDispose]());
+  const lines: string[] = [];
+  const collector = useResource(openCollector);
+  const bookinfo = useResource(() =>
+    startBookinfo({ workloads: ONE_OF_EACH, env: collector.env, onLine: (line) => lines.push(line) }),
+  );
+  const view = (headers: Record<string, string>) =>
+    http(`http://127.0.0.1:${bookinfo.ports.productpage}/productpage`, { headers });
 
   test('with every edge from the page to ratings, and nothing else', async () => {
     const traceId = newTraceId();
     const parent = newSpanId();
-    await fetch(page, { headers: { traceparent: `00-${traceId}-${parent}-01` } });
-    const { edges, roots } = edgesOf(await shop.trace(traceId, 8));
+    await view(sampled(traceId, parent));
+    const { edges, roots } = edgesOf(await collector.trace(traceId, 8));
     expect(edges).toEqual([
       'productpage: GET /details/{productId} → details: GET /details/{productId}',
       'productpage: GET /productpage → productpage: GET /details/{productId}',
@@ -44,8 +53,8 @@ describe('one page view is one connected tree', () => {
 
   test('whose spans follow the semantic conventions for HTTP and name their workload', async () => {
     const traceId = newTraceId();
-    await fetch(page, { headers: { traceparent: `00-${traceId}-${newSpanId()}-01` } });
-    const spans = await shop.trace(traceId, 8);
+    await view(sampled(traceId));
+    const spans = await collector.trace(traceId, 8);
     const server = spans.find((s) => s.resource['service.name'] === 'reviews' && s.kind === 2);
     expect(server?.attributes).toMatchObject({
       'http.request.method': 'GET',
@@ -65,11 +74,11 @@ describe('one page view is one connected tree', () => {
 
   test('that all four services write into their logs, with one request id', async () => {
     const traceId = newTraceId();
-    await fetch(page, { headers: { traceparent: `00-${traceId}-${newSpanId()}-01`, 'x-request-id': traceId } });
-    await shop.trace(traceId, 8);
-    const lines = shop.log().filter((line) => line.trace_id === traceId);
-    expect(lines.map((line) => line.service).toSorted()).toEqual(['details', 'productpage', 'ratings', 'reviews']);
-    for (const line of lines) {
+    await view({ ...sampled(traceId), 'x-request-id': traceId });
+    await collector.trace(traceId, 8);
+    const logged = lines.map((line) => JSON.parse(line)).filter((line) => line.trace_id === traceId);
+    expect(logged.map((line) => line.service).toSorted()).toEqual(['details', 'productpage', 'ratings', 'reviews']);
+    for (const line of logged) {
       expect(line).toMatchObject({
         request_id: traceId,
         status: 200,
@@ -81,31 +90,80 @@ describe('one page view is one connected tree', () => {
   });
 
   test('without spans for probes and scrapes', async () => {
-    const { port } = await shop.start('details', { OTEL_SERVICE_NAME: 'probed' });
+    await using details = await start('details', { ...collector.env, OTEL_SERVICE_NAME: 'probed' });
     for (const path of ['/health', '/health/live', '/health/ready', '/metrics', '/details/0']) {
-      await fetch(`http://127.0.0.1:${port}${path}`);
+      await details.request(path);
     }
-    await expect.poll(() => shop.spans.filter((s) => s.resource['service.name'] === 'probed')).not.toEqual([]);
-    const names = shop.spans.filter((s) => s.resource['service.name'] === 'probed').map((s) => s.name);
-    expect(names).toEqual(['GET /details/{productId}']);
+    const probed = () => collector.spans.filter((span) => span.resource['service.name'] === 'probed');
+    await expect.poll(probed).not.toEqual([]);
+    expect(probed().map(({ name }) => name)).toEqual(['GET /details/{productId}']);
   });
 });
 
+/** What a sidecar does: a span of its own between caller and callee, told to the callee in traceparent only. */
+async function openSidecar(target: () => number | undefined, spans: Span[]) {
+  const server = createServer((incoming, response) => {
+    const [, traceId = '', parentSpanId = ''] = String(incoming.headers.traceparent).split('-');
+    const spanId = newSpanId();
+    const { url: path, method } = incoming;
+    const headers = { ...incoming.headers, ...sampled(traceId, spanId) };
+    const outgoing = httpRequest({ port: target(), path, method, headers }, (answer) => {
+      response.writeHead(answer.statusCode ?? 502, answer.headers);
+      answer.pipe(response);
+      const times = { start: 0, duration: 0 };
+      const resource = { 'service.name': 'envoy' };
+      spans.push({
+        traceId,
+        spanId,
+        parentSpanId,
+        name: 'proxy',
+        kind: 2,
+        ...times,
+        error: false,
+        attributes: {},
+        resource,
+      });
+    });
+    incoming.pipe(outgoing);
+  });
+  await once(server.listen(0, '127.0.0.1'), 'listening');
+  return {
+    port: (server.address() as AddressInfo).port,
+    async [Symbol.asyncDispose]() {
+      server.close();
+      server.closeAllConnections();
+    },
+  };
+}
+
 test('a proxy between all services, as a sidecar is, stays part of the tree', async () => {
-  await using shop = await Shop.open();
-  const { port } = await shop.startAll((target) => shop.startEnvoy(target));
-  const entry = await shop.startEnvoy(port);
+  await using collector = await openCollector();
+  let ports: Bookinfo['ports'] | undefined;
+  await using entry = await openSidecar(() => ports?.productpage, collector.spans);
+  await using details = await openSidecar(() => ports?.details, collector.spans);
+  await using reviews = await openSidecar(() => ports?.reviews, collector.spans);
+  await using ratings = await openSidecar(() => ports?.ratings, collector.spans);
+  await using bookinfo = await startBookinfo({
+    workloads: ONE_OF_EACH,
+    env: {
+      ...collector.env,
+      ...backendAt('details', details.port),
+      ...backendAt('reviews', reviews.port),
+      ...backendAt('ratings', ratings.port),
+    },
+  });
+  ports = bookinfo.ports;
   const traceId = newTraceId();
   const parent = newSpanId();
   // A stale B3 parent beside the W3C one, as behind a proxy that rewrites traceparent only.
   const headers = {
-    traceparent: `00-${traceId}-${parent}-01`,
+    ...sampled(traceId, parent),
     'x-b3-traceid': traceId,
     'x-b3-spanid': parent,
     'x-b3-sampled': '1',
   };
-  await fetch(`http://127.0.0.1:${entry}/productpage`, { headers });
-  const spans = await shop.trace(traceId, 12);
+  await http(`http://127.0.0.1:${entry.port}/productpage`, { headers });
+  const spans = await collector.trace(traceId, 12);
   const { edges, roots } = edgesOf(spans);
   expect(roots.map((span) => span.parentSpanId)).toEqual([parent]);
   expect(edges.filter((edge) => edge.includes('envoy')).toSorted()).toEqual([
