@@ -1,4 +1,4 @@
-/** Writes the pictures of the documents anew: start Bookinfo (`pnpm start`), then `node docs/screenshots.ts`. */
+/** Writes the pictures of the documents anew: start Bookinfo (`pnpm start`), then `node tools/screenshots.ts`. */
 import { fileURLToPath } from 'node:url';
 import { launchBrowser } from '../test/e2e/browser.ts';
 
@@ -27,7 +27,7 @@ async function take(
     await page.goto(PAGE);
     const text = await page.locator('body').textContent();
     if (text?.includes(`productpage ${versions.productpage}`) && text?.includes(`reviews-${versions.reviews}`)) {
-      await page.screenshot({ path: fileURLToPath(new URL(file, import.meta.url)), fullPage: true });
+      await page.screenshot({ path: fileURLToPath(new URL(`../docs/${file}`, import.meta.url)), fullPage: true });
       console.log(`docs/${file}`);
       await context.close();
       return;
