@@ -5,7 +5,7 @@ import { describe, expect, test, vi } from 'vitest';
 import { SERVICES } from '../../local/workloads.ts';
 import { DETAILS, reviewsOf } from '../support/bodies.ts';
 import { backendAt, start } from '../support/service.ts';
-import { answers, answersAfter, openStub } from '../support/stub.ts';
+import { answers, answersAfter, hangs, openStub } from '../support/stub.ts';
 
 describe.concurrent('a service that is told to stop', () => {
   test.each(SERVICES)('%s exits with 0', async (name) => {
@@ -48,14 +48,16 @@ describe.concurrent('a service that is told to stop', () => {
     silent.destroy();
   });
 
-  test('takes no new connection any more', async () => {
-    await using details = await openStub(answersAfter(1500, DETAILS));
-    const productpage = await start('productpage', backendAt('details', details.port));
-    const inFlight = productpage.request('/api/v1/products/0');
-    await vi.waitFor(() => expect(details.received).toHaveLength(1));
+  test('takes no new connection once the open ones have had their time, whatever is still in flight', async () => {
+    await using reviews = await openStub(hangs);
+    const productpage = await start('productpage', backendAt('reviews', reviews.port));
+    // Two tries of 3 s.
+    const inFlight = productpage.request('/api/v1/products/0/reviews');
+    await vi.waitFor(() => expect(reviews.received).toHaveLength(1));
     productpage.kill('SIGTERM');
-    await vi.waitFor(() => expect(productpage.request('/health/live')).rejects.toThrow('ECONNREFUSED'));
-    expect(await inFlight).toMatchObject({ status: 200, json: DETAILS });
+    expect(await productpage.request('/health/live')).toMatchObject({ status: 200, headers: { connection: 'close' } });
+    await vi.waitFor(() => expect(productpage.request('/health/live')).rejects.toThrow('ECONNREFUSED'), 8000);
+    expect(await inFlight).toMatchObject({ status: 500 });
     expect(await productpage.exit).toBe(0);
   });
 

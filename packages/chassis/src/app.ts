@@ -9,13 +9,17 @@ import Fastify, {
 } from 'fastify';
 import type { TSchema } from 'typebox';
 import type { ChassisConfig } from './config.ts';
-import { notFound, onError } from './errors.ts';
+import { connections } from './connections.ts';
+import { onError } from './errors.ts';
 import { health } from './health.ts';
 import { loggerOptions } from './log.ts';
 import { type LogDestination, openLogDestination } from './log-destination.ts';
+import { methods } from './methods.ts';
 import { metrics } from './metrics.ts';
 import { childLoggerOf, requestContext, requestIdOf } from './request-context.ts';
+import { answerUnparsable } from './unparsable.ts';
 import { validatorOf } from './validation.ts';
+import { routable, wellFormed } from './well-formed.ts';
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -33,9 +37,17 @@ export type App = FastifyInstance<
 
 /** No body of a Bookinfo request is anywhere near this. */
 const MAX_BODY_BYTES = 64 * 1024;
+/** Twice what the page takes: what it passes on, with headers of its own added, must not be refused further in. */
+const MAX_HEADER_BYTES = 32 * 1024;
+/** From the first byte of a request to its last one. */
+const REQUEST_TIMEOUT_MS = 30_000;
 
 /** The server every service starts from: what is registered here, all of them have. */
-export async function createApp(service: string, config: ChassisConfig): Promise<App> {
+export async function createApp(
+  service: string,
+  config: ChassisConfig,
+  { maxHeaderSize = MAX_HEADER_BYTES }: { maxHeaderSize?: number } = {},
+): Promise<App> {
   const logDestination = openLogDestination((dropped) =>
     app.log.warn({ dropped }, `${dropped} log lines were dropped: nobody read them, or the disk was full`),
   );
@@ -46,19 +58,31 @@ export async function createApp(service: string, config: ChassisConfig): Promise
     requestIdHeader: false,
     childLoggerFactory: childLoggerOf,
     bodyLimit: MAX_BODY_BYTES,
-    routerOptions: { maxParamLength: 1024 },
+    // Longer than any header: what is too long for an id is an ordinary wrong id.
+    routerOptions: { maxParamLength: maxHeaderSize },
     // A request that arrives on an open connection while we shut down is still answered.
     return503OnClosing: false,
-    requestTimeout: 30_000,
-    frameworkErrors: (error, request, reply) => onError(error, request, reply),
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    http: {
+      maxHeaderSize,
+      headersTimeout: REQUEST_TIMEOUT_MS,
+      // How late a timeout may be noticed.
+      connectionsCheckingInterval: 2000,
+      // The missing header is refused below, with an answer that is like all others.
+      requireHostHeader: false,
+    },
+    rewriteUrl: ({ url = '' }) => routable(url),
+    clientErrorHandler: (error, socket) => answerUnparsable(app, config, error, socket),
   }).withTypeProvider<TypeBoxTypeProvider>();
 
   app.setValidatorCompiler<TSchema>(({ schema }) => validatorOf(schema));
   app.setErrorHandler<FastifyError>(onError);
-  app.setNotFoundHandler(notFound);
   app.decorate('logDestination', logDestination);
-  await app.register(requestContext, { version: config.SERVICE_VERSION, pod: config.HOSTNAME });
+  await app.register(requestContext, { config });
+  await app.register(methods, { maxParamLength: maxHeaderSize });
   await app.register(metrics);
+  await app.register(connections);
+  await app.register(wellFormed);
   await app.register(health);
   return app;
 }

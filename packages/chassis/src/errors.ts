@@ -9,15 +9,21 @@ export class HttpError extends Error {
   }
 }
 
-export function notFound(request: FastifyRequest, reply: FastifyReply) {
-  return reply.code(404).send({ error: 'Not found', requestId: request.id });
+/** A request that is not even looked at. The answer names it, as every error's does that is not part of the interface. */
+export class Refusal extends Error {
+  readonly statusCode: number;
+  constructor(statusCode: number, message: string) {
+    super(message);
+    this.statusCode = statusCode;
+  }
 }
 
 /** Every error is a JSON answer; what went wrong inside a service stays in its log. */
 export function onError(error: FastifyError, request: FastifyRequest, reply: FastifyReply) {
   if (error instanceof HttpError) return reply.code(error.statusCode).send({ error: error.message });
   const status = error.statusCode ?? 500;
-  if (status < 500) return reply.code(status).send({ error: error.message, requestId: request.id });
+  const isClients = status < 500 || error instanceof Refusal;
+  if (isClients) return reply.code(status).send({ error: error.message, requestId: request.id });
   request.log.error({ err: error }, 'request failed');
   return reply.code(status).send({ error: 'Internal server error', requestId: request.id });
 }

@@ -13,10 +13,6 @@ export const health = fp(addHealth, { name: 'health', fastify: '5.x' });
 
 async function addHealth(app: FastifyInstance) {
   app.decorate('accepting', true);
-  // A client that keeps its connection alive is asked to let go of it, or the closing listener would wait for it.
-  app.addHook('onSend', async (_request, reply) => {
-    if (!app.accepting) reply.header('connection', 'close');
-  });
   app.get('/health/live', async () => ({ status: 'live' }));
   app.get('/health/ready', async (_request, reply) =>
     app.accepting ? { status: 'ready' } : reply.code(503).send({ status: 'shutting down' }),

@@ -1,11 +1,13 @@
 import type { FastifyInstance } from 'fastify';
 import fp from 'fastify-plugin';
 import { Counter, collectDefaultMetrics, Histogram, Registry } from 'prom-client';
+import type { FinishedRequest } from './request-context.ts';
 
 declare module 'fastify' {
   interface FastifyInstance {
     /** Where a service registers metrics of its own. */
     metrics: Registry;
+    observeRequest(request: FinishedRequest): void;
   }
 }
 
@@ -16,8 +18,7 @@ const DURATION_BUCKETS = [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75,
 export const metrics = fp(addMetrics, {
   name: 'metrics',
   fastify: '5.x',
-  dependencies: ['request-context'],
-  decorators: { fastify: ['logDestination'], request: ['route'] },
+  decorators: { fastify: ['logDestination'] },
 });
 
 async function addMetrics(app: FastifyInstance) {
@@ -41,15 +42,15 @@ async function addMetrics(app: FastifyInstance) {
     registers: [registry],
   });
 
-  app.addHook('onResponse', async (request, reply) => {
+  app.decorate('observeRequest', ({ method, route, status, durationMs }: FinishedRequest) => {
     duration.observe(
       {
-        http_request_method: request.method,
+        http_request_method: method,
         // Bounded whatever paths a client thinks up.
-        http_route: request.route ?? 'unmatched',
-        http_response_status_code: reply.statusCode,
+        http_route: route ?? 'unmatched',
+        http_response_status_code: status,
       },
-      reply.elapsedTime / 1000,
+      durationMs / 1000,
     );
   });
 

@@ -2,9 +2,11 @@ import { randomUUID } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import { context, trace } from '@opentelemetry/api';
 import { getRPCMetadata } from '@opentelemetry/core';
-import type { FastifyInstance } from 'fastify';
+import type { FastifyBaseLogger, FastifyInstance } from 'fastify';
 import type { FastifyChildLoggerFactory } from 'fastify/types/logger.js';
 import fp from 'fastify-plugin';
+import type { ChassisConfig } from './config.ts';
+import { PROBES } from './probes.ts';
 import { traceIdOf } from './trace-id.ts';
 
 declare module 'fastify' {
@@ -19,8 +21,8 @@ declare module 'fastify' {
 }
 
 const REQUEST_ID = /^[\w.:+/=@-]{1,128}$/;
-/** Paths whose requests are logged at level debug: probes and scrapes come every few seconds. */
-const QUIET_PATHS = /^\/(health|metrics)/;
+/** Of a path in a log line, which is there twice. */
+const MAX_PATH_CHARACTERS = 256;
 
 /** The caller's x-request-id, or a new one when it has none or one that does not belong into a log. */
 export function requestIdOf({ headers }: IncomingMessage): string {
@@ -34,10 +36,40 @@ export const childLoggerOf: FastifyChildLoggerFactory = (logger, bindings, optio
   return logger.child(traceId ? { ...bindings, trace_id: traceId } : bindings, options);
 };
 
-/** Gives every request its identity in traces, logs and answers, and writes one log line about it. */
+/** The headers by which an answer says who gave it and to which request. */
+export function answerHeaders(config: ChassisConfig, requestId: string): Record<string, string> {
+  return {
+    'x-request-id': requestId,
+    'x-service-version': config.SERVICE_VERSION,
+    'x-pod-name': config.HOSTNAME,
+    'x-content-type-options': 'nosniff',
+  };
+}
+
+/** What is known of a request when it is over. */
+export interface FinishedRequest {
+  method: string;
+  path: string;
+  /** In OpenAPI spelling; undefined when none matched. */
+  route: string | undefined;
+  status: number;
+  durationMs: number;
+}
+
+/** One log line and one count of a request, whatever its end was. Probes make no line while they succeed. */
+export function record(app: FastifyInstance, log: FastifyBaseLogger, request: FinishedRequest): void {
+  const { method, route, status, durationMs } = request;
+  const path = cut(request.path);
+  const level = PROBES.has(route) && status < 400 ? 'debug' : 'info';
+  const line = { method, path, route, status, duration_ms: Math.round(durationMs * 10) / 10 };
+  log[level](line, `${method} ${path} ${status}`);
+  app.observeRequest(request);
+}
+
+/** Gives every request its identity in traces, logs and answers, and records it when it is over. */
 export const requestContext = fp(addRequestContext, { name: 'request-context', fastify: '5.x' });
 
-async function addRequestContext(app: FastifyInstance, { version, pod }: { version: string; pod: string }) {
+async function addRequestContext(app: FastifyInstance, { config }: { config: ChassisConfig }) {
   app.decorateRequest('route', undefined);
   app.decorateRequest('traceId', undefined);
 
@@ -51,21 +83,12 @@ async function addRequestContext(app: FastifyInstance, { version, pod }: { versi
     // Names the server span: the HTTP instrumentation sees no routes.
     const rpc = getRPCMetadata(context.active());
     if (rpc && request.route) rpc.route = request.route;
-    reply.headers({ 'x-request-id': request.id, 'x-service-version': version, 'x-pod-name': pod });
+    reply.headers(answerHeaders(config, request.id));
   });
+}
 
-  app.addHook('onResponse', async (request, reply) => {
-    const path = request.url.split('?', 1)[0] ?? '';
-    const line = {
-      method: request.method,
-      path,
-      route: request.route,
-      status: reply.statusCode,
-      duration_ms: Math.round(reply.elapsedTime * 10) / 10,
-    };
-    const level = QUIET_PATHS.test(path) ? 'debug' : 'info';
-    request.log[level](line, `${request.method} ${path} ${reply.statusCode}`);
-  });
+function cut(path: string): string {
+  return path.length > MAX_PATH_CHARACTERS ? `${path.slice(0, MAX_PATH_CHARACTERS)}…` : path;
 }
 
 /** `/details/:id(^\\d+$)` → `/details/{id}` */

@@ -8,9 +8,9 @@ import { telemetry } from './telemetry.ts';
 const LOG_FLUSH_TIMEOUT_MS = 1000;
 
 /**
- * Runs a service until a signal stops it: readiness off → listener closed and requests in flight answered →
- * telemetry and log flushed → exit 0. A second signal exits at once. A wrong environment or a port in use is one line on
- * stderr and exit 1.
+ * Runs a service until a signal stops it: readiness off → connections drained → listener closed and requests in flight
+ * answered → telemetry and log flushed → exit 0. A second signal exits at once. A wrong environment or a port in use is one
+ * line on stderr and exit 1.
  */
 export async function serve<C extends ChassisConfig>(
   readConfig: (env: NodeJS.ProcessEnv) => C,
@@ -31,6 +31,7 @@ export async function serve<C extends ChassisConfig>(
     else app.log.info(`${signal}: shutting down`);
     app.accepting = false;
     await sleep(delay * 1000);
+    await app.drain();
     await app.close();
     await telemetry.shutdown();
     await app.logDestination.flush(LOG_FLUSH_TIMEOUT_MS);

@@ -10,8 +10,11 @@ import { apiRoutes } from './routes/api.ts';
 import { pageRoutes } from './routes/pages.ts';
 import { signInRoutes } from './routes/sign-in.ts';
 
+/** Half of what the services behind the page take, so that no page fails by the headers that are passed on to them. */
+const MAX_HEADER_BYTES = 16 * 1024;
+
 export async function buildApp(config: Config): Promise<App> {
-  const app = await createApp('productpage', config);
+  const app = await createApp('productpage', config, { maxHeaderSize: MAX_HEADER_BYTES });
   if (config.SESSION_SECRET_IS_RANDOM) {
     app.log.warn('SESSION_SECRET is not set: sign-ins end with this process and no other pod knows them');
   }

@@ -91,5 +91,5 @@ test.each(['/api/v1', '/api/v1/products/', '/api/v1/products/0/', '/api/v1/produ
 );
 
 test.each(['POST', 'PUT', 'DELETE'] as const)('the API is read-only: %s', async (method) => {
-  expect(await shop.productpage.request('/api/v1/products/0', { method })).toMatchObject({ status: 404 });
+  expect(await shop.productpage.request('/api/v1/products/0', { method })).toMatchObject({ status: 405 });
 });

@@ -103,7 +103,10 @@ describe('signing in', () => {
   });
 
   test.each(['GET', 'PUT', 'DELETE'] as const)('is not done with %s', async (method) => {
-    expect(await productpage.request('/login', { method })).toMatchObject({ status: 404 });
+    expect(await productpage.request('/login', { method })).toMatchObject({
+      status: 405,
+      headers: { allow: 'POST, OPTIONS' },
+    });
   });
 
   test('out ends the session', async () => {

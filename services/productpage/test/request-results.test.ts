@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { answers, firstly } from '../../../test/support/stub.ts';
 import { GOOD, type Shop, useShop } from './shop.ts';
 
@@ -74,7 +74,7 @@ describe('v-flooding', () => {
     const page = await shop.page();
     expect(page).toContain('Error fetching product reviews');
     expect(page).toContain('answered 429');
-    const failures = shop.productpage.lines.filter((line) => line.includes('reviews answered 429'));
-    expect(failures).toHaveLength(1);
+    const failures = () => shop.productpage.lines.filter((line) => line.includes('reviews answered 429'));
+    await vi.waitFor(() => expect(failures()).toHaveLength(1));
   });
 });

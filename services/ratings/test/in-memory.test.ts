@@ -95,8 +95,8 @@ describe('ratings', () => {
     expect([written.status, written.text]).toEqual(wanted);
   });
 
-  test.each(['PUT', 'PATCH', 'DELETE'] as const)('does not know %s', async (method) => {
-    expect(await ratings.request('/ratings/0', { method, body: '{}' })).toMatchObject({ status: 404 });
+  test.each(['PUT', 'PATCH', 'DELETE'] as const)('does not take %s', async (method) => {
+    expect(await ratings.request('/ratings/0', { method, body: '{}' })).toMatchObject({ status: 405 });
   });
 
   test('refuses a body over 64 KiB', async () => {

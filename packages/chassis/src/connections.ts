@@ -1,0 +1,132 @@
+import type { IncomingMessage } from 'node:http';
+import type { Socket } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
+import fp from 'fastify-plugin';
+import { Refusal } from './errors.ts';
+import { PROBES } from './probes.ts';
+import { record } from './request-context.ts';
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    /** Whether an answer is owed to the client at the other end. */
+    isAnswering(socket: Socket): boolean;
+    /** From now on every answer asks its client to close the connection. Resolves when all have, or had time to. */
+    drain(): Promise<void>;
+  }
+  interface FastifyRequest {
+    /** What is still to come of a request in progress: the end of our work, and that of the answer's way out. */
+    unfinished: number;
+  }
+}
+
+/** Connections of one process; a new one beyond is closed at once. */
+const MAX_CONNECTIONS = 4096;
+/**
+ * Requests in progress on one connection. Node starts all that are pipelined, and keeps their answers until somebody
+ * reads them. Browsers and proxies ask again when they have an answer.
+ */
+const MAX_PIPELINED = 16;
+/**
+ * Requests in progress in one process: what it answers in less than half a second, so that who waits behind all of them
+ * still has patience, and far more than one pod of another service asks at a time (128 connections).
+ */
+const MAX_IN_PROGRESS = 512;
+/** nginx's number for a client that did not wait for its answer. There is nobody to send it to: it is logged and counted. */
+const CLIENT_HUNG_UP = 499;
+/** Longer than the 4 s for which a client of ours keeps a connection that it does not use. */
+const DRAIN_MS = 5000;
+/** How long a client may take to send one request to its end while we drain. */
+const INCOMPLETE_MS = 2000;
+
+/**
+ * Follows every request from its first byte to the end of its answer: bounds what clients can make a process hold, records
+ * each request when it is over, and loses none when the process has to stop.
+ */
+export const connections = fp(addConnections, {
+  name: 'connections',
+  fastify: '5.x',
+  dependencies: ['request-context', 'metrics'],
+  decorators: { fastify: ['observeRequest'], request: ['route'] },
+});
+
+async function addConnections(app: FastifyInstance) {
+  const { server } = app;
+  const open = new Map<Socket, Set<IncomingMessage>>();
+  const allClosed = Promise.withResolvers<void>();
+  let inProgress = 0;
+  let draining = false;
+
+  server.maxConnections = MAX_CONNECTIONS;
+  const follow = (socket: Socket): Set<IncomingMessage> => {
+    const requests = new Set<IncomingMessage>();
+    open.set(socket, requests);
+    socket.once('close', () => {
+      open.delete(socket);
+      if (draining && open.size === 0) allClosed.resolve();
+    });
+    return requests;
+  };
+  server.on('connection', follow);
+
+  app.decorateRequest('unfinished', 0);
+  const finish = (request: FastifyRequest) => {
+    if (request.unfinished-- === 1) inProgress--;
+  };
+
+  app.addHook('onRequest', (request, reply, done) => {
+    const { raw } = request;
+    if (raw.socket.destroyed) {
+      // Came in one packet with the request for which the connection was closed.
+      reply.hijack();
+      return;
+    }
+    const requests = open.get(raw.socket) ?? follow(raw.socket);
+    if (requests.size === MAX_PIPELINED) {
+      request.log.warn(`more than ${MAX_PIPELINED} requests at once on one connection: closed`);
+      reply.hijack();
+      raw.socket.destroy();
+      return;
+    }
+    requests.add(raw);
+    const isRefused = inProgress >= MAX_IN_PROGRESS && !PROBES.has(request.route);
+    if (!isRefused) {
+      inProgress++;
+      request.unfinished = 2;
+    }
+    reply.raw.once('close', () => {
+      requests.delete(raw);
+      finish(request);
+      const status = reply.raw.writableFinished ? reply.statusCode : CLIENT_HUNG_UP;
+      const path = request.originalUrl.split('?', 1)[0] ?? '';
+      record(app, request.log, {
+        method: request.method,
+        path,
+        route: request.route,
+        status,
+        durationMs: reply.elapsedTime,
+      });
+    });
+    if (!isRefused) return done();
+    reply.header('retry-after', '1');
+    done(new Refusal(503, 'Too many requests in progress'));
+  });
+
+  app.addHook('onSend', (request, reply, _payload, done) => {
+    finish(request);
+    if (draining) reply.header('connection', 'close');
+    done();
+  });
+
+  app.decorate('isAnswering', (socket: Socket) => (open.get(socket)?.size ?? 0) > 0);
+  app.decorate('drain', async () => {
+    draining = true;
+    server.headersTimeout = INCOMPLETE_MS;
+    server.requestTimeout = INCOMPLETE_MS;
+    if (open.size > 0) await Promise.race([allClosed.promise, sleep(DRAIN_MS)]);
+    for (const [socket, requests] of open) {
+      const isAnswering = [...requests].some(({ complete }) => complete);
+      if (!isAnswering) socket.destroy();
+    }
+  });
+}

@@ -1,0 +1,106 @@
+import { once } from 'node:events';
+import { connect } from 'node:net';
+import { describe, expect, test } from 'vitest';
+import { SERVICES } from '../../local/workloads.ts';
+import { DETAILS } from '../support/bodies.ts';
+import { raw } from '../support/http.ts';
+import { backendAt, start, type TestedService, useService } from '../support/service.ts';
+import { answers, closedPort, hangs, useStub } from '../support/stub.ts';
+
+/** The heap of a container of 192 MiB. */
+const SMALL_HEAP = { NODE_OPTIONS: '--max-old-space-size=96' };
+const ROUTE = { productpage: '/productpage', details: '/details/0', reviews: '/reviews/0', ratings: '/ratings/0' };
+
+async function withoutBackends() {
+  const port = await closedPort();
+  return { ...backendAt('details', port), ...backendAt('reviews', port), ...backendAt('ratings', port) };
+}
+
+/** Sends the same request many times on one connection and never reads; resolves when the server has had enough. */
+async function pipelineUnread(service: TestedService, path: string, times: number): Promise<void> {
+  const socket = connect(service.port, '127.0.0.1').on('error', () => {});
+  const closed = new Promise((resolve) => socket.once('close', resolve));
+  await once(socket, 'connect');
+  socket.pause();
+  socket.write(`GET ${path} HTTP/1.1\r\nhost: a\r\n\r\n`.repeat(times));
+  // A paused socket learns of the end only when it writes.
+  const probe = setInterval(() => socket.write('\r\n'), 50);
+  await Promise.race([closed, service.exit]);
+  clearInterval(probe);
+  socket.destroy();
+}
+
+const residentMiB = async (service: TestedService) => {
+  const { text } = await service.request('/metrics');
+  return Number(/^process_resident_memory_bytes (\S+)/m.exec(text)?.[1]) / 2 ** 20;
+};
+
+describe.each(SERVICES)('%s', { timeout: 60_000 }, (name) => {
+  test('closes a connection on which thousands of requests wait unread, and serves on in the heap of a small container', async () => {
+    await using service = await start(name, { ...SMALL_HEAP, ENABLE_RATINGS: 'true', ...(await withoutBackends()) });
+    await service.request(ROUTE[name]);
+    const before = await residentMiB(service);
+    await pipelineUnread(service, ROUTE[name], 20_000);
+    await Promise.all(Array.from({ length: 20 }, () => pipelineUnread(service, ROUTE[name], 2000)));
+    expect(await service.request('/health/live')).toMatchObject({ status: 200 });
+    expect((await residentMiB(service)) - before).toBeLessThan(100);
+  });
+});
+
+describe('a connection', () => {
+  const details = useService('details');
+
+  test('may have sixteen requests in progress, which are answered in order', async () => {
+    const requests = Array.from({ length: 16 }, (_, i) => {
+      const close = i === 15 ? 'connection: close\r\n' : '';
+      return `GET /details/${i} HTTP/1.1\r\nhost: a\r\n${close}\r\n`;
+    });
+    const answer = await raw(details.port, requests.join(''));
+    expect([...answer.matchAll(/^\{"id":(\d+)/gm)].map(([, id]) => Number(id))).toEqual([...requests.keys()]);
+  });
+});
+
+describe('a process', () => {
+  const details = useStub(hangs);
+  const productpage = useService('productpage', () => backendAt('details', details.port));
+  const askSlowly = () => productpage.request('/api/v1/products/0').catch((error: Error) => error);
+
+  test('with too many requests in progress refuses more with 503 and Retry-After, and goes on answering probes and scrapes', async () => {
+    const asked = Array.from({ length: 700 }, askSlowly);
+    const refused = (await Promise.race([
+      Promise.any(
+        asked.map(async (answer) => {
+          const got = await answer;
+          if (got instanceof Error || got.status !== 503) throw new Error('not refused');
+          return got;
+        }),
+      ),
+      Promise.all(asked).then(() => undefined),
+    ])) as Awaited<ReturnType<typeof productpage.request>> | undefined;
+    expect(refused).toMatchObject({
+      status: 503,
+      headers: { 'retry-after': '1' },
+      json: { error: 'Too many requests in progress', requestId: expect.any(String) },
+    });
+    for (const path of ['/health', '/health/live', '/health/ready', '/metrics']) {
+      expect(await productpage.request(path)).toMatchObject({ status: 200 });
+    }
+    const statuses = (await Promise.all(asked)).map((got) => (got instanceof Error ? got.message : got.status));
+    expect([...new Set(statuses)].sort()).toEqual([500, 503]);
+    details.behave(answers(DETAILS));
+    expect(await productpage.request('/api/v1/products/0')).toMatchObject({ status: 200 });
+  });
+
+  test('counts the work for clients that have hung up until it is done', async () => {
+    details.behave(hangs);
+    const hangUp = async () => {
+      const socket = connect(productpage.port, '127.0.0.1').on('error', () => {});
+      socket.write('GET /api/v1/products/0 HTTP/1.1\r\nhost: a\r\n\r\n'.repeat(10));
+      await once(socket, 'connect');
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      socket.destroy();
+    };
+    for (let round = 0; round < 8; round++) await Promise.all(Array.from({ length: 10 }, hangUp));
+    expect(await productpage.request('/api/v1/products/0')).toMatchObject({ status: 503 });
+  });
+});
