@@ -10,6 +10,7 @@ import Fastify, {
 import type { TSchema } from 'typebox';
 import type { ChassisConfig } from './config.ts';
 import { connections } from './connections.ts';
+import { crossSite } from './cross-site.ts';
 import { onError } from './errors.ts';
 import { health } from './health.ts';
 import { loggerOptions } from './log.ts';
@@ -83,6 +84,7 @@ export async function createApp(
   await app.register(metrics);
   await app.register(connections);
   await app.register(wellFormed);
+  await app.register(crossSite);
   await app.register(health);
   return app;
 }
