@@ -1,18 +1,19 @@
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { describe, expect, test } from 'vitest';
+import { freePort } from '../../local/free-port.ts';
 import { SERVICES } from '../../local/workloads.ts';
 import { DETAILS } from '../support/bodies.ts';
 import { raw } from '../support/http.ts';
 import { backendAt, start, type TestedService, useService } from '../support/service.ts';
-import { answers, closedPort, hangs, useStub } from '../support/stub.ts';
+import { answers, hangs, useStub } from '../support/stub.ts';
 
 /** The heap of a container of 192 MiB. */
 const SMALL_HEAP = { NODE_OPTIONS: '--max-old-space-size=96' };
 const ROUTE = { productpage: '/productpage', details: '/details/0', reviews: '/reviews/0', ratings: '/ratings/0' };
 
 async function withoutBackends() {
-  const port = await closedPort();
+  const port = await freePort();
   return { ...backendAt('details', port), ...backendAt('reviews', port), ...backendAt('ratings', port) };
 }
 

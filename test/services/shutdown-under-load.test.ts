@@ -2,9 +2,9 @@ import { once } from 'node:events';
 import { connect } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
+import { freePort } from '../../local/free-port.ts';
 import { SERVICES } from '../../local/workloads.ts';
 import { backendAt, start, type TestedService } from '../support/service.ts';
-import { closedPort } from '../support/stub.ts';
 
 const ROUTE = { productpage: '/api/v1/products', details: '/details/0', reviews: '/reviews/0', ratings: '/ratings/0' };
 const CONNECTIONS = 40;
@@ -50,7 +50,7 @@ describe.each(SERVICES)('%s', { timeout: 60_000 + STOPS * 10_000 }, (name) => {
   test(`loses no request of ${CONNECTIONS} busy connections when it is stopped`, async () => {
     const tally = { sent: 0, lost: 0 };
     for (let stop = 0; stop < STOPS; stop++) {
-      const service = await start(name, backendAt('ratings', await closedPort()));
+      const service = await start(name, backendAt('ratings', await freePort()));
       const clients = Array.from({ length: CONNECTIONS }, () => keepAsking(service, ROUTE[name], tally));
       await sleep(500);
       service.kill('SIGTERM');
