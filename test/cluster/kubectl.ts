@@ -1,24 +1,18 @@
-import { execFile } from 'node:child_process';
-import { promisify } from 'node:util';
+import { execa } from 'execa';
 import { type Manifest, ROOT } from '../manifests/load.ts';
-import { eventually, Skip } from './results.ts';
-import { session } from './session.ts';
 
 export interface Result {
   code: number;
+  /** What was printed; of a failure with what was printed on stderr, or why the program did not start. */
   output: string;
 }
 
+/** Runs a program in the root of the repository. `detached`: Ctrl-C in the terminal ends us, not what cleans up. */
 export async function run(program: string, args: string[], input = ''): Promise<Result> {
-  const running = promisify(execFile)(program, args, { cwd: ROOT, maxBuffer: 1 << 28, timeout: 300_000 });
-  running.child.stdin?.end(input);
-  try {
-    const { stdout, stderr } = await running;
-    return { code: 0, output: stdout || stderr };
-  } catch (error) {
-    const { code, stdout = '', stderr = '' } = error as { code?: unknown; stdout?: string; stderr?: string };
-    return { code: typeof code === 'number' ? code : 1, output: stdout + stderr || String(error) };
-  }
+  const options = { cwd: ROOT, input, reject: false, detached: true, timeout: 300_000, stripFinalNewline: false };
+  const { exitCode, stdout, stderr, shortMessage } = await execa(program, args, options);
+  if (exitCode === 0) return { code: 0, output: stdout || stderr };
+  return { code: exitCode ?? 1, output: stdout + stderr || (shortMessage ?? '') };
 }
 
 export async function kubectl(args: string[], input?: string): Promise<string> {
@@ -34,22 +28,6 @@ export const list = async <T extends Manifest = Manifest>(...what: string[]): Pr
   (JSON.parse(await kubectl(['get', ...what, '--output=json'])) as { items: T[] }).items;
 
 export const files = (names: string[]): string[] => names.map((name) => `--filename=${name}`);
-
-export const ROUTING = ['istio/bookinfo-gateway.yaml', 'istio/destination-rule-all.yaml'];
-
-export async function apply(...names: string[]): Promise<void> {
-  if (session.interrupted) throw new Error('interrupted');
-  session.applied.push(...names);
-  await kubectl(['apply', ...files(names)]);
-}
-
-/** Back to where every lesson starts: the application, its gateway, its subsets, and every version in its turn. */
-export async function reset(): Promise<void> {
-  const lesson = [...new Set(session.applied)].reverse();
-  session.applied = [];
-  if (lesson.length > 0) await kubectl(['delete', '--ignore-not-found', ...files(lesson)]);
-  await kubectl(['apply', ...files(ROUTING)]);
-}
 
 export interface Pod extends Manifest {
   spec: { containers: { name: string }[]; initContainers?: { name: string }[] };
@@ -68,22 +46,23 @@ export function obstacle({ metadata, status }: Pod): string | undefined {
   return imageless && `the image ${imageless.image} cannot be had`;
 }
 
-/** Applies workloads and waits until all of them serve. */
-export async function deploy(file: string, namespace = 'default'): Promise<void> {
-  await apply(file);
+/** Waits until the workloads of a file serve. Answers what keeps them from it on this cluster, if anything. */
+export async function rollOut(file: string, namespace = 'default'): Promise<string | undefined> {
   const kinds = '--output=jsonpath={range .items[*]}{.kind}/{.metadata.name} {end}';
   const workloads = (await kubectl(['get', '-f', file, `--namespace=${namespace}`, kinds]))
     .split(' ')
     .filter((workload) => /^(Deployment|StatefulSet)/.test(workload));
   for (const workload of workloads) {
     const status = ['rollout', 'status', workload, `--namespace=${namespace}`, '--timeout=5s'];
-    let reason: string | undefined;
-    const ready = async () => {
-      if ((await run('kubectl', status)).code === 0) return true;
-      reason = (await list<Pod>('pods', `--namespace=${namespace}`)).map(obstacle).find((found) => found !== undefined);
-      return false;
-    };
-    if (await eventually(ready, (done) => done || reason !== undefined, 180)) continue;
-    throw reason ? new Skip(reason) : new Error(`${workload} of ${file} does not become ready`);
+    for (const until = Date.now() + 180_000; (await run('kubectl', status)).code !== 0; ) {
+      const pods = await list<Pod>('pods', `--namespace=${namespace}`);
+      const reason = pods.map(obstacle).find((found) => found !== undefined);
+      if (reason) return reason;
+      if (Date.now() > until) throw new Error(`${workload} of ${file} does not become ready`);
+    }
   }
+  return undefined;
 }
+
+/** What every lesson starts from, beside the application. */
+export const ROUTING = ['istio/bookinfo-gateway.yaml', 'istio/destination-rule-all.yaml'];

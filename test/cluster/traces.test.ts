@@ -1,7 +1,7 @@
-import { apply, exists, run } from './cluster.ts';
+import { expect } from 'vitest';
+import { exists, run } from './kubectl.ts';
 import { lesson } from './lesson.ts';
-import { all, get, type Page, reviewsVersion, traceOf } from './pages.ts';
-import { check, eventually, Skip } from './results.ts';
+import { reviewsVersion, traceOf } from './visitor.ts';
 
 interface Span {
   spanID: string;
@@ -50,25 +50,22 @@ function faults(spans: Span[], processes: Record<string, { serviceName: string }
   return found;
 }
 
-export const traces = [
-  lesson('traces', 'One request is one tree in Jaeger, of services and proxies', async () => {
-    const jaeger = '/api/v1/namespaces/istio-system/services/tracing:80/proxy/api/traces';
-    if (!(await exists('service/tracing', '--namespace=istio-system'))) throw new Skip('Jaeger is not installed');
-    await apply('istio/virtual-service-reviews-v3.yaml');
-    await all(reviewsVersion, 'v3');
-    const pages: Page[] = [];
-    while (pages.length < 5) pages.push(await get());
-    for (const id of pages.map(traceOf)) {
-      const fetchTrace = async (): Promise<string[]> => {
-        const { code, output } = await run('kubectl', ['get', '--raw', `${jaeger}/${id}`]);
-        if (code !== 0) return [`Jaeger knows no trace ${id}`];
-        const [trace] = (
-          JSON.parse(output) as { data: { spans: Span[]; processes: Record<string, { serviceName: string }> }[] }
-        ).data;
-        return trace ? faults(trace.spans, trace.processes) : ['empty'];
-      };
-      const found = await eventually(fetchTrace, (list) => list.length === 0, 40);
-      check(found.length === 0, `trace ${id}${found.map((fault) => `\n          ${fault}`).join('')}`);
-    }
-  }),
-];
+/** What is wrong with the trace of this id as Jaeger has it. */
+async function faultsOf(id: string): Promise<string[]> {
+  const jaeger = '/api/v1/namespaces/istio-system/services/tracing:80/proxy/api/traces';
+  const { code, output } = await run('kubectl', ['get', '--raw', `${jaeger}/${id}`]);
+  if (code !== 0) return [`Jaeger knows no trace ${id}`];
+  const { data } = JSON.parse(output) as {
+    data: { spans: Span[]; processes: Record<string, { serviceName: string }> }[];
+  };
+  return data[0] ? faults(data[0].spans, data[0].processes) : ['empty'];
+}
+
+lesson('traces: one request is one tree in Jaeger, of services and proxies', async ({ cluster, visitor, skip }) => {
+  if (!(await exists('service/tracing', '--namespace=istio-system'))) skip('Jaeger is not installed');
+  await cluster.apply('istio/virtual-service-reviews-v3.yaml');
+  await visitor.seesOnly('v3', reviewsVersion);
+  const ids: string[] = [];
+  while (ids.length < 5) ids.push(traceOf(await visitor.get()));
+  for (const id of ids) await expect.poll(() => faultsOf(id), { message: `trace ${id}`, timeout: 40_000 }).toEqual([]);
+});

@@ -1,0 +1,32 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { expect } from 'vitest';
+import { kubectl } from './kubectl.ts';
+import { lesson } from './lesson.ts';
+import { health, stars } from './visitor.ts';
+
+lesson('rolling-restart: no request is lost while every pod is replaced', async ({ cluster, visitor }) => {
+  await cluster.apply('istio/virtual-service-reviews-v2-v3.yaml');
+  await visitor.seesOnly('9 stars', (page) => `${stars(page)} stars`);
+  const outcomes = new Map<string, number>();
+  let restarting = true;
+  const steady = async () => {
+    while (restarting) {
+      const outcome = health(await visitor.get());
+      outcomes.set(outcome, (outcomes.get(outcome) ?? 0) + 1);
+      await sleep(50);
+    }
+  };
+  const traffic = [steady(), steady()];
+  try {
+    for (const name of ['details-v1', 'ratings-v1', 'reviews-v1', 'reviews-v2', 'reviews-v3', 'productpage-v1']) {
+      await kubectl(['rollout', 'restart', `deployment/${name}`]);
+      await kubectl(['rollout', 'status', `deployment/${name}`, '--timeout=180s']);
+    }
+    // The last old pods are still draining.
+    await sleep(15_000);
+  } finally {
+    restarting = false;
+    await Promise.all(traffic);
+  }
+  expect(Object.fromEntries(outcomes)).toEqual({ 200: expect.any(Number) });
+});

@@ -1,0 +1,102 @@
+/** Runs one project of on-demand.config.ts: `node test/on-demand.ts PROJECT [options]`. */
+
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { constants } from 'node:os';
+import { parseArgs } from 'node:util';
+import { borrowCluster } from './cluster/before-and-after.ts';
+
+const PROJECTS: Record<string, { command: string; about: string }> = {
+  cluster: {
+    command: 'test/lab',
+    about: `Goes through the course day of docs/lab.md on the cluster that kubectl points to, and checks what a student is
+told to see. All routing in the namespace \`default\` is put aside meanwhile, and put back in the end.
+
+  GATEWAY_URL   where the ingress gateway answers, if neither localhost nor the address of its Service does`,
+  },
+  containers: {
+    command: 'test/containers',
+    about: `Builds the images, looks at what is in them, and runs docker-compose.yml with all its profiles in a real engine.
+
+  BAKE_OPTIONS   options of \`docker buildx bake\`, such as --set *.secrets=id=npmrc,src=.npmrc`,
+  },
+  apiserver: {
+    command: 'test/apiserver',
+    about: `Applies every manifest to a real API server, and lets \`istioctl analyze\` judge the lessons.
+
+  MESH_BIN   the folder with etcd, kube-apiserver and istioctl`,
+  },
+};
+
+const usage = ({ command, about }: { command: string; about: string }) => `Usage: ${command} [options] [FILE…]
+
+${about}
+
+  FILE                  only test files with this in their name
+  -t, --test PATTERN    only tests whose name matches a regular expression
+  --retry TIMES         try a failed test again
+  --bail TIMES          stop after so many failures
+  --reporter NAME       a reporter of vitest, such as junit or json
+  --help                this text`;
+
+/** The arguments for vitest. Wrong ones are answered with the usage and exit 2. */
+function readArguments(project: { command: string; about: string }, args: string[]): string[] {
+  try {
+    const { values, positionals } = parseArgs({
+      args,
+      allowPositionals: true,
+      options: {
+        test: { type: 'string', short: 't' },
+        retry: { type: 'string' },
+        bail: { type: 'string' },
+        reporter: { type: 'string' },
+        help: { type: 'boolean', short: 'h' },
+      },
+    });
+    const { test, help, ...others } = values;
+    if (help) {
+      console.log(usage(project));
+      process.exit(0);
+    }
+    for (const name of ['retry', 'bail'] as const) {
+      const value = values[name];
+      if (value !== undefined && !/^\d+$/.test(value)) throw new Error(`--${name} ${value}: not a number`);
+    }
+    if (test !== undefined) new RegExp(test);
+    return [
+      ...positionals,
+      ...(test === undefined ? [] : [`--testNamePattern=${test}`]),
+      ...Object.entries(others).map(([name, value]) => `--${name}=${value}`),
+    ];
+  } catch (error) {
+    console.error(`${(error as Error).message}\n\n${usage(project)}`);
+    process.exit(2);
+  }
+}
+
+const [name = '', ...args] = process.argv.slice(2);
+const project = PROJECTS[name];
+if (!project) throw new Error(`No project ${name}, but ${Object.keys(PROJECTS).join(', ')}`);
+const options = readArguments(project, args);
+
+let running: ChildProcess | undefined;
+let interruptedBy: NodeJS.Signals | undefined;
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
+  process.on(signal, () => {
+    interruptedBy = signal;
+    if (running?.pid) process.kill(-running.pid, 'SIGTERM');
+  });
+// The terminal may be closed: what is printed then is nobody's loss, what is not put back would be.
+for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {});
+
+/** In a process group of its own: Ctrl-C comes to us alone, who put back what the tests have changed. */
+async function runTests(): Promise<void> {
+  if (interruptedBy) return;
+  const vitest = ['run', '--config=test/on-demand.config.ts', `--project=${name}`, ...options];
+  running = spawn('vitest', vitest, { stdio: 'inherit', detached: true });
+  const [code] = (await once(running, 'exit')) as [number | null];
+  process.exitCode = code ?? 1;
+}
+
+await (name === 'cluster' ? borrowCluster(runTests) : runTests());
+if (interruptedBy) process.exitCode = 128 + constants.signals[interruptedBy];
