@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { SERVICES } from '../../local/workloads.ts';
 import { start, useService } from '../support/service.ts';
 
@@ -30,6 +30,12 @@ describe.each(SERVICES)('the metrics of %s', (name) => {
     ]) {
       expect(metrics).toMatch(new RegExp(`^${metric} [0-9.e-]+$`, 'm'));
     }
+  });
+
+  test('tell the lag of the event loop without the interval at which it is measured', async () => {
+    const max = async () => Number(/^nodejs_eventloop_lag_max_seconds (\S+)$/m.exec(await read())?.[1]);
+    const measured = await vi.waitUntil(max, { timeout: 20_000, interval: 1500 });
+    expect(measured).toBeLessThan(0.9);
   });
 
   test('count every request by method, route and status', async () => {
