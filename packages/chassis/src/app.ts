@@ -18,6 +18,8 @@ import { type LogDestination, openLogDestination } from './log-destination.ts';
 import { methods } from './methods.ts';
 import { metrics } from './metrics.ts';
 import { childLoggerOf, requestContext, requestIdOf } from './request-context.ts';
+import { serverSpans } from './spans.ts';
+import { telemetry } from './telemetry.ts';
 import { answerUnparsable } from './unparsable.ts';
 import { validatorOf } from './validation.ts';
 import { routable, wellFormed } from './well-formed.ts';
@@ -79,6 +81,7 @@ export async function createApp(
   app.setValidatorCompiler<TSchema>(({ schema }) => validatorOf(schema));
   app.setErrorHandler<FastifyError>(onError);
   app.decorate('logDestination', logDestination);
+  if (telemetry.enabled) await app.register(serverSpans);
   await app.register(requestContext, { config });
   await app.register(methods, { maxParamLength: maxHeaderSize });
   await app.register(metrics);

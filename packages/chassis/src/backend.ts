@@ -1,9 +1,10 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Static, TSchema } from 'typebox';
-import { Pool } from 'undici';
+import { type Dispatcher, Pool } from 'undici';
 import type { App } from './app.ts';
 import type { Caller } from './caller.ts';
-import { withClientSpan } from './client-span.ts';
+import { startClientSpan } from './spans.ts';
+import { telemetry } from './telemetry.ts';
 import { validatorOf } from './validation.ts';
 
 /**
@@ -98,15 +99,25 @@ export function connectBackend<Name extends Uppercase<string>, Route extends str
   const { [`${name}_HOSTNAME` as const]: host }: Host<Name> = config;
   const { [`${name}_SERVICE_PORT` as const]: port }: Port<Name> = config;
   const domain = config.SERVICES_DOMAIN && `.${config.SERVICES_DOMAIN}`;
-  return connectOrigin(app, name.toLowerCase(), `http://${host}${domain}:${port}`, question);
+  return connect(app, name.toLowerCase(), `http://${host}${domain}:${port}`, question, true);
 }
 
-/** The same for a server outside of Bookinfo. `name` is what the log calls it. */
+/** The same for a server outside of Bookinfo, which learns nothing of our traces. `name` is what the log calls it. */
 export function connectOrigin<Route extends string, S extends TSchema>(
   app: App,
   name: string,
   origin: string,
   question: Question<Route, S>,
+): Backend<Route, Static<S>> {
+  return connect(app, name, origin, question, false);
+}
+
+function connect<Route extends string, S extends TSchema>(
+  app: App,
+  name: string,
+  origin: string,
+  question: Question<Route, S>,
+  carriesTrace: boolean,
 ): Backend<Route, Static<S>> {
   const { route, timeoutMs, tries: allowed = 1 } = question;
   const fits = validatorOf(question.schema);
@@ -118,6 +129,7 @@ export function connectOrigin<Route extends string, S extends TSchema>(
         clientTtl: CONNECTION_LIFETIME_MS,
         keepAliveTimeout: IDLE_CONNECTION_MS,
         maxResponseSize: MAX_RESPONSE_BYTES,
+        connectTimeout: timeoutMs,
         // The deadline of a call covers these.
         headersTimeout: 0,
         bodyTimeout: 0,
@@ -128,17 +140,61 @@ export function connectOrigin<Route extends string, S extends TSchema>(
   });
   let turn = 0;
 
-  async function ask(path: string, headers: Record<string, string>): Promise<Outcome<Static<S>>> {
+  /** One try. A plain timer and no stream: an AbortSignal for each kept every call in memory until its deadline. */
+  function ask(path: string, headers: Record<string, string>): Promise<Outcome<Static<S>>> {
     const pool = pools[turn++ % POOLS] as Pool;
-    const signal = AbortSignal.timeout(timeoutMs);
-    try {
-      const response = await pool.request({ method: 'GET', path, headers, signal });
-      const text = await response.body.text();
-      return judge(response.statusCode, response.headers, text, fits);
-    } catch (error) {
-      const reason: Reason = signal.aborted ? { code: 'timeout', timeoutMs } : reasonOf(error);
-      return { ok: false, status: 500, reason, from: 'nobody', servedBy: servedBy({}), text: undefined };
-    }
+    return new Promise((resolve) => {
+      let request: Dispatcher.DispatchController | undefined;
+      let isOver = false;
+      const end = (outcome: Outcome<Static<S>>) => {
+        isOver = true;
+        clearTimeout(timer);
+        resolve(outcome);
+      };
+      const endWithout = (reason: Reason) =>
+        end({ ok: false, status: 500, reason, from: 'nobody', servedBy: servedBy({}), text: undefined });
+      const timer = setTimeout(() => {
+        endWithout({ code: 'timeout', timeoutMs });
+        request?.abort(new Error('deadline'));
+      }, timeoutMs);
+
+      let status = 0;
+      let responseHeaders: IncomingHttpHeaders = {};
+      const chunks: Buffer[] = [];
+      pool.dispatch(
+        { method: 'GET', path, headers },
+        {
+          onRequestStart(controller) {
+            request = controller;
+            // It has waited for a free connection until its deadline.
+            if (isOver) controller.abort(new Error('deadline'));
+          },
+          onResponseStart(_controller, statusCode, received) {
+            status = statusCode;
+            responseHeaders = received;
+          },
+          onResponseData(_controller, chunk) {
+            chunks.push(chunk);
+          },
+          onResponseEnd() {
+            if (!isOver) end(judge(status, responseHeaders, Buffer.concat(chunks).toString(), fits));
+          },
+          onResponseError(_controller, error) {
+            if (!isOver) endWithout(reasonOf(error));
+          },
+        },
+      );
+    });
+  }
+
+  async function askInSpan(path: string, headers: Record<string, string>, resendCount: number) {
+    if (!telemetry.enabled) return ask(path, headers);
+    const withTrace = { ...headers };
+    const request = { url: new URL(path, origin), urlTemplate: route, resendCount };
+    const endSpan = startClientSpan(request, carriesTrace ? withTrace : undefined);
+    const outcome = await ask(path, withTrace);
+    endSpan(outcome);
+    return outcome;
   }
 
   return {
@@ -148,8 +204,7 @@ export function connectOrigin<Route extends string, S extends TSchema>(
       const tries: Try[] = [];
       for (;;) {
         const startedAt = performance.now();
-        const span = { urlTemplate: route, resendCount: tries.length };
-        const outcome = await withClientSpan(span, () => ask(path, headers));
+        const outcome = await askInSpan(path, headers, tries.length);
         tries.push({ startedAt, durationMs: performance.now() - startedAt, outcome: withoutBody(outcome) });
         if (!outcome.ok && tries.length < allowed) continue;
         if (!outcome.ok) {

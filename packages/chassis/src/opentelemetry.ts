@@ -1,9 +1,6 @@
 import { createRequire } from 'node:module';
 import { basename, dirname } from 'node:path';
-import type { Context, Span } from '@opentelemetry/api';
-import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks';
 import type { NodeSDKConfiguration } from '@opentelemetry/sdk-node';
-import { currentClientSpan } from './client-span.ts';
 
 type Instrumentation = NonNullable<NodeSDKConfiguration['instrumentations']>[number];
 
@@ -22,22 +19,12 @@ const DEFAULTS = {
   OTEL_LOGS_EXPORTER: 'none',
   // The default set asks cloud metadata services, which a mesh lets run into timeouts. The last one wins.
   OTEL_NODE_RESOURCE_DETECTORS: 'serviceinstance,host,env',
-  // runtime-node gives metrics alone, which prom-client has as well.
-  OTEL_NODE_ENABLED_INSTRUMENTATIONS: `http,undici,pino,mongodb,mysql2${exportsMetrics() ? ',runtime-node' : ''}`,
+  // HTTP has spans of our own making. runtime-node gives metrics alone, which prom-client has as well.
+  OTEL_NODE_ENABLED_INSTRUMENTATIONS: `mongodb,mysql2${exportsMetrics() ? ',runtime-node' : ''}`,
 };
 
-/** Settings for instrumentations that need some. */
-const SETTINGS: Record<string, object> = {
-  http: {
-    // Every request of ours goes out through undici.
-    disableOutgoingRequestInstrumentation: true,
-    // Probes and scrapes say nothing about a request and would drown the rest.
-    ignoreIncomingRequestHook: ({ url = '' }: { url?: string }) =>
-      url.startsWith('/health') || url.startsWith('/metrics'),
-  },
-  undici: { requestHook: describeClientSpan },
-  pino: { disableLogSending: true },
-};
+/** What the chassis does itself: spans of HTTP (spans.ts) and their ids in log lines (log.ts). */
+const OURS = new Set(['http', 'undici', 'pino']);
 
 /**
  * The meta-package's index imports all of its forty instrumentations. Loading from its place in the dependency tree
@@ -66,10 +53,11 @@ export function startOpenTelemetry() {
   });
 
   const sdk = new NodeSDK({
-    contextManager: new ContextManager(),
     instrumentations: (process.env.OTEL_NODE_ENABLED_INSTRUMENTATIONS ?? '')
       .split(',')
-      .map((name) => loadInstrumentation(name.trim())),
+      .map((name) => name.trim())
+      .filter((name) => !OURS.has(name))
+      .map(loadInstrumentation),
   });
   sdk.start();
 
@@ -81,21 +69,11 @@ export function startOpenTelemetry() {
   };
 }
 
-/**
- * Without the binding of event emitters, by which the HTTP instrumentation wraps every listener of every request and
- * response: AsyncLocalStorage reaches them anyway, and a service answers a tenth more requests.
- */
-class ContextManager extends AsyncLocalStorageContextManager {
-  override bind<T>(context: Context, target: T): T {
-    return typeof target === 'function' ? super.bind(context, target) : target;
-  }
-}
-
 function exportsMetrics(): boolean {
   return (process.env.OTEL_METRICS_EXPORTER || 'none') !== 'none';
 }
 
-/** `http` → an HttpInstrumentation. A name that the meta-package does not have is one line on stderr and exit 1. */
+/** `mongodb` → a MongoDBInstrumentation. A name that the meta-package does not have is one line on stderr and exit 1. */
 function loadInstrumentation(name: string): Instrumentation {
   let exported: Record<string, unknown>;
   try {
@@ -106,13 +84,6 @@ function loadInstrumentation(name: string): Instrumentation {
     process.exit(1);
   }
   const found = Object.entries(exported).find(([key]) => key.endsWith('Instrumentation'));
-  const Instrumentation = found?.[1] as new (config: object) => Instrumentation;
-  return new Instrumentation(SETTINGS[name] ?? {});
-}
-
-/** Names a client span after its route; the instrumentation knows the concrete path only. */
-function describeClientSpan(span: Span, request: { method: string }): void {
-  const { urlTemplate, resendCount } = currentClientSpan();
-  if (urlTemplate) span.updateName(`${request.method} ${urlTemplate}`).setAttribute('url.template', urlTemplate);
-  if (resendCount) span.setAttribute('http.request.resend_count', resendCount);
+  const Instrumentation = found?.[1] as new () => Instrumentation;
+  return new Instrumentation();
 }

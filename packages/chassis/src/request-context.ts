@@ -1,12 +1,11 @@
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
-import { context, trace } from '@opentelemetry/api';
-import { getRPCMetadata } from '@opentelemetry/core';
 import type { FastifyBaseLogger, FastifyInstance } from 'fastify';
 import type { FastifyChildLoggerFactory } from 'fastify/types/logger.js';
 import fp from 'fastify-plugin';
 import type { ChassisConfig } from './config.ts';
 import { PROBES } from './probes.ts';
+import { telemetry } from './telemetry.ts';
 import { traceIdOf } from './trace-id.ts';
 
 declare module 'fastify' {
@@ -30,9 +29,9 @@ export function requestIdOf({ headers }: IncomingMessage): string {
   return REQUEST_ID.test(given) ? given : randomUUID();
 }
 
-/** The logger of a request. With telemetry on, the pino instrumentation writes the trace's ids, else we do. */
+/** The logger of a request. While we trace, each line names the span it is written in, else the trace of a proxy. */
 export const childLoggerOf: FastifyChildLoggerFactory = (logger, bindings, options, { headers }) => {
-  const traceId = trace.getActiveSpan() ? undefined : traceIdOf(headers);
+  const traceId = telemetry.enabled ? undefined : traceIdOf(headers);
   return logger.child(traceId ? { ...bindings, trace_id: traceId } : bindings, options);
 };
 
@@ -80,9 +79,6 @@ async function addRequestContext(app: FastifyInstance, { config }: { config: Cha
   app.addHook('onRequest', async (request, reply) => {
     request.route = request.routeOptions.config.openApiPath;
     request.traceId = traceIdOf(request.headers);
-    // Names the server span: the HTTP instrumentation sees no routes.
-    const rpc = getRPCMetadata(context.active());
-    if (rpc && request.route) rpc.route = request.route;
     reply.headers(answerHeaders(config, request.id));
   });
 }

@@ -1,6 +1,5 @@
 import { type App, connectOrigin, HttpError } from '@bookinfo/chassis';
 import type { BookDetails } from '@bookinfo/contract';
-import { context, propagation } from '@opentelemetry/api';
 import type { FastifyBaseLogger } from 'fastify';
 import { type Static, Type } from 'typebox';
 import type { Config } from './config.ts';
@@ -44,10 +43,8 @@ export function connectGoogleBooks(app: App, config: Config): GoogleBooks {
 
   return {
     async find(id, log) {
-      // No header of the incoming request goes along, nor the trace's baggage: who asks is none of this host's business.
-      const answer = await context.with(propagation.deleteBaggage(context.active()), () =>
-        volumes.get({}, { headers: { accept: 'application/json' }, log }),
-      );
+      // No header of the incoming request goes along: who asks is none of this host's business.
+      const answer = await volumes.get({}, { headers: { accept: 'application/json' }, log });
       if (answer.ok) return toBookDetails(id, answer.body.items[0]?.volumeInfo ?? {});
       switch (answer.reason.code) {
         case 'timeout':

@@ -1,0 +1,92 @@
+import { context, propagation, type Span, SpanKind, SpanStatusCode, trace } from '@opentelemetry/api';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
+import fp from 'fastify-plugin';
+import type { Outcome, Reason } from './backend.ts';
+import { PROBES } from './probes.ts';
+
+/**
+ * The spans of HTTP, made where a request comes in and where one goes out, instead of by instrumentations that wrap
+ * every event of every request: exporting costs half of it. Names and attributes are those of
+ * https://opentelemetry.io/docs/specs/semconv/http/http-spans/, without the query, which may hold a secret.
+ */
+const tracer = trace.getTracer('@bookinfo/chassis');
+/** What a client may think up, such as a path, takes no more room in a span than this. */
+const MAX_CHARACTERS = 256;
+
+/** A server span around every request but probes and scrapes, which would drown the rest. */
+export const serverSpans = fp(addServerSpans, { name: 'server-spans', fastify: '5.x' });
+
+async function addServerSpans(app: FastifyInstance) {
+  app.addHook('onRequest', (request, reply, done) => {
+    if (PROBES.has(request.routeOptions.config.openApiPath)) return done();
+    const { method, headers } = request;
+    const parent = propagation.extract(context.active(), headers);
+    const span = tracer.startSpan(method, { kind: SpanKind.SERVER, attributes: attributesOf(request) }, parent);
+    reply.raw.once('close', () => endServerSpan(span, request, reply.statusCode));
+    return context.with(trace.setSpan(parent, span), done);
+  });
+}
+
+function attributesOf({ method, url, protocol, host, port, ip, raw, headers }: FastifyRequest) {
+  return {
+    'http.request.method': method,
+    'url.path': cut(url.split('?', 1)[0]),
+    'url.scheme': protocol,
+    'server.address': cut(host),
+    ...(port !== null && { 'server.port': port }),
+    'client.address': ip,
+    'network.protocol.version': raw.httpVersion,
+    ...(headers['user-agent'] && { 'user_agent.original': cut(headers['user-agent']) }),
+  };
+}
+
+function endServerSpan(span: Span, request: FastifyRequest, status: number): void {
+  if (request.route) span.updateName(`${request.method} ${request.route}`).setAttribute('http.route', request.route);
+  span.setAttribute('http.response.status_code', status);
+  if (status >= 500) fail(span, String(status));
+  span.end();
+}
+
+export interface ClientRequest {
+  url: URL;
+  /** The path, low in cardinality, such as `/reviews/{productId}`. */
+  urlTemplate: string;
+  /** 0 for the first try. */
+  resendCount: number;
+}
+
+/** A span around one try at a backend. `headers` gets the trace context with the span as the parent. */
+export function startClientSpan(
+  { url, urlTemplate, resendCount }: ClientRequest,
+  headers: Record<string, string> | undefined,
+): (outcome: Outcome<unknown>) => void {
+  const span = tracer.startSpan(`GET ${urlTemplate}`, {
+    kind: SpanKind.CLIENT,
+    attributes: {
+      'http.request.method': 'GET',
+      'url.full': url.href,
+      'url.template': urlTemplate,
+      'server.address': url.hostname,
+      'server.port': Number(url.port || (url.protocol === 'https:' ? 443 : 80)),
+      ...(resendCount > 0 && { 'http.request.resend_count': resendCount }),
+    },
+  });
+  if (headers) propagation.inject(trace.setSpan(context.active(), span), headers);
+  return (outcome) => {
+    const status = outcome.ok ? outcome.status : statusOf(outcome.reason);
+    if (status !== undefined) span.setAttribute('http.response.status_code', status);
+    if (!outcome.ok) fail(span, outcome.reason.code === 'status' ? String(status) : outcome.reason.code);
+    span.end();
+  };
+}
+
+function statusOf(reason: Reason): number | undefined {
+  if (reason.code === 'status') return reason.status;
+  return reason.code === 'body' ? 200 : undefined;
+}
+
+function fail(span: Span, errorType: string): void {
+  span.setAttribute('error.type', errorType).setStatus({ code: SpanStatusCode.ERROR });
+}
+
+const cut = (text = '') => text.slice(0, MAX_CHARACTERS);
