@@ -58,6 +58,12 @@ export const answersText =
   (response) =>
     response.writeHead(200, { 'content-type': type }).end(body);
 
+/** As a proxy on the way refuses a request: in plain words, and without the headers of a service. */
+export const refusesAsProxy =
+  (status: number, words: string): Behaviour =>
+  (response) =>
+    response.writeHead(status, { 'content-type': 'text/plain' }).end(words);
+
 export const answersAfter =
   (ms: number, body: unknown): Behaviour =>
   (response, request) =>

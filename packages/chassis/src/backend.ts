@@ -275,7 +275,8 @@ function parseJson(text: string): unknown {
 function reasonOf(error: unknown): Reason {
   if (!(error instanceof Error)) return { code: 'other', detail: String(error) };
   if (!('code' in error)) return { code: 'other', detail: error.message };
-  const detail = `${error.message || error.name} (${error.code})`;
+  const words = error.message || error.name;
+  const detail = words.includes(String(error.code)) ? words : `${words} (${error.code})`;
   switch (error.code) {
     case 'ECONNREFUSED':
       return { code: 'refused', detail };

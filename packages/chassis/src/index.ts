@@ -25,4 +25,5 @@ export {
 } from './config.ts';
 export { HttpError } from './errors.ts';
 export { serve } from './serve.ts';
+export { callTry, readServerTiming, type ServerTiming, writeServerTiming } from './server-timing.ts';
 export { validatorOf } from './validation.ts';
