@@ -28,10 +28,11 @@ export async function buildApp(config: Config): Promise<App> {
   await app.register(serveStatic, {
     root: fileURLToPath(new URL('../static', import.meta.url)),
     prefix: '/static/',
-    maxAge: '1h',
+    // Browsers ask each time whether it changed: an old stylesheet or script would not fit the page of a new version.
+    maxAge: 0,
   });
   await app.register(signInRoutes);
-  await app.register(apiRoutes, { backends });
+  await app.register(apiRoutes, { backends, config });
   await app.register(pageRoutes, { backends, config });
   return app;
 }

@@ -52,4 +52,13 @@ describe('the language of the page', () => {
     // Scripts look for it whatever the language.
     expect(korean).toContain('<title>Simple Bookstore App</title>');
   });
+
+  test('is named where it is not that of the page: the book and its reviews are English', async () => {
+    const page = await shop.page({}, '?lang=ko');
+    for (const text of ['The Comedy of Errors', 'William Shakespeare', 'paperback', 'First text.']) {
+      const before = page.slice(0, page.indexOf(text));
+      const [tag] = before.match(/<[a-z][^>]*lang="[a-z]+"[^>]*>(?!.*<[a-z][^>]*lang=)/s) ?? [];
+      expect([text, tag]).toEqual([text, expect.stringContaining('lang="en"')]);
+    }
+  });
 });

@@ -29,10 +29,29 @@ describe('the site', () => {
     expect(text).not.toMatch(/<script|<iframe|\son\w+=/i);
   });
 
+  test('has one script, for the live view alone, and no words in it', async () => {
+    const live = await get('/productpage?view=live');
+    expect(live.text.match(/<script[^>]*>/g)).toEqual(['<script type="module" src="static/live.js">']);
+    expect(live.text).not.toMatch(/https?:|\/\/[a-z]|<iframe|\son\w+=|\sstyle=/i);
+    const policyOf = async (path: string) => String((await get(path)).headers['content-security-policy']);
+    expect(await policyOf('/productpage?view=live')).toContain("; script-src 'self'; connect-src 'self'");
+    for (const path of ['/', '/productpage', '/productpage?view=dead'])
+      expect(await policyOf(path)).not.toMatch(/script-src|connect-src/);
+  });
+
+  test('has its files looked at again by browsers each time', async () => {
+    const { headers } = await get('/static/style.css');
+    expect(headers['cache-control']).toBe('public, max-age=0');
+    expect(await get('/static/style.css', { 'if-none-match': String(headers.etag) })).toMatchObject({ status: 304 });
+  });
+
+  test('keeps the live view when the language changes', async () => {
+    expect(await shop.page({}, '?view=live')).toContain('href="?view=live&amp;lang=ko"');
+  });
+
   test('serves every file that its pages name', async () => {
-    const files = new Set(
-      [...links(await shop.page()), ...links((await get('/')).text)].filter((l) => l.includes('static/')),
-    );
+    const pages = [await shop.page(), await shop.page({}, '?view=live'), (await get('/')).text];
+    const files = new Set(pages.flatMap(links).filter((l) => l.includes('static/')));
     expect(files.size).toBeGreaterThan(0);
     for (const file of files) expect(await get(`/${file}`)).toMatchObject({ status: 200 });
   });

@@ -19,6 +19,11 @@ describe('the canary', () => {
     expect((await v2.productpage.request('/static/style.css')).text).toContain('[data-version="v2"]');
   });
 
+  test('can be told from v1 among the tabs of a browser', async () => {
+    expect(await v1.page()).toContain('href="static/icon.svg"');
+    expect(await v2.page()).toContain('href="static/icon-v2.svg"');
+  });
+
   test('is told from v1 by a header too', async () => {
     expect((await v2.productpage.request('/productpage')).headers['x-service-version']).toBe('v2');
   });

@@ -1,9 +1,15 @@
-/** The words of the pages. Tutorials search the English page for most of them: they are part of the interface. */
+/**
+ * The words of the pages; `{name}` is filled in. Tutorials search the English page for most of the first half: these
+ * are part of the interface.
+ */
 export const en = {
   siteTitle: 'Simple Bookstore App',
   skipToContent: 'Skip to content',
   languageName: 'English',
   language: 'Language',
+  views: 'Views',
+  viewPage: 'Page',
+  viewLive: 'Live',
   signIn: 'Sign in',
   signOut: 'Sign out',
   signedInAs: 'Signed in as',
@@ -29,7 +35,30 @@ export const en = {
   ratingsError: 'Ratings service is currently unavailable',
   servedBy: 'Reviews served by:',
   onCluster: 'on cluster',
-  stars: (n: number) => `${n} of 5 stars`,
+  stars: '{n} of 5 stars',
+  seeBelow: 'See it below.',
+
+  justNow: 'This page, just now',
+  you: 'you',
+  retried: '{n} tries',
+  /** In the boxes of the call path, where there is little room. */
+  inShort: {
+    noAnswer: 'no answer',
+    noConnection: 'no connection',
+    badAnswer: 'unusable answer',
+    byProxy: '{status}, proxy',
+  },
+  /** Why a try failed. The words of a proxy or of the operating system follow where there are any. */
+  reasons: {
+    timeout: 'no answer within {seconds} s',
+    status: 'answered {status}',
+    statusOfProxy: '{status} from a proxy',
+    body: 'answered {status}, but not with what was asked for',
+    refused: 'connection refused',
+    reset: 'connection broken off',
+    dns: 'name not found',
+    other: 'not reached',
+  },
 
   behindThisPage: 'Behind this page',
   service: 'Service',
@@ -37,15 +66,57 @@ export const en = {
   pod: 'Pod',
   result: 'Result',
   time: 'Time',
-  tries: (n: number) => `${n} tries`,
+  timeline: 'Timeline',
   ok: 'OK',
   trace: 'Trace',
   request: 'Request',
   noTrace: 'no trace: telemetry is off and no proxy announced one',
   openInJaeger: 'open in Jaeger',
+  fromAShell: 'The same from a shell',
+  logsOfRequest: 'Every log line of this request, in Kubernetes:',
+  whoAnswers: 'Which version of reviews answers, twenty times:',
+
+  liveTitle: 'Live view',
+  liveIntro:
+    'Each square is one page, asked for by this browser, and says which version of reviews answered. Change a rule of the mesh and watch.',
+  liveWithoutScript:
+    'Without JavaScript this view cannot ask again and again by itself. Below is one page, asked for just now.',
+  askOnceMore: 'Ask once more',
+  watchInShell: 'Or watch in a shell:',
+  pause: 'Pause',
+  resume: 'Go on',
+  every: 'every',
+  withHeader: 'with the header',
+  answers: 'Answers',
+  share: 'Share',
+  howLong: 'How long it took',
+  anybodyElse: 'anybody else',
+  everybody: 'not signed in',
+  legend: 'Legend',
+  legendVersion: 'reviews v1, v2 with black stars, v3 with red stars',
+  legendFailed: 'reviews did not answer, or what a proxy answered instead of the page',
+  legendPartly: 'reviews v3 answered, but ratings or details did not',
+  legendCanary: 'the page is from productpage v2, the canary',
+  chosenHint: 'Choose a square to see how that page came about.',
+  mirrorHint:
+    'Mirrored requests are answered to nobody, so they are no squares. The log of the version that gets the copies shows them:',
+  /** What the script says. */
+  live: {
+    answersOf: 'answers: {n}',
+    status: '{n} answers, {failed} of them with a failure.',
+    paused: 'Paused.',
+    pausedForLong: 'Paused after 10 minutes.',
+    stars: 'stars: {color}',
+    serviceFailed: '{service} failed',
+    nothing: 'no connection, or no answer within 15 s',
+    answer: 'Answer {n}',
+    quantiles: 'half within {half}, 95 % within {most}',
+    copy: 'Copy',
+    copied: 'Copied',
+  },
 
   startIntro:
-    'A small bookshop made of four services, to learn what a service mesh does with the traffic between them. Each box is a process of its own; the page is put together anew for every request.',
+    'A small bookshop made of four services, to learn what a service mesh does with the traffic between them. Each of them is a process of its own; the page is put together anew for every request.',
   startServices: 'The services',
   startProductpage: 'renders the page and the public API; asks details and reviews',
   startDetails: 'knows author, publisher, pages',
@@ -54,6 +125,9 @@ export const en = {
   startGo: 'The product page',
   startNormalUser: 'Normal user',
   startTestUser: 'Test user',
+  startUsers:
+    'The first two show the same page, as in the original. What the routing lessons look at is the name of who is signed in:',
+  startSignInAs: 'Sign in as jason',
 };
 
 export type Messages = typeof en;

@@ -8,29 +8,44 @@ export interface Frame {
   /** Of productpage itself. The stylesheet gives v2, the canary, another colour. */
   version: string;
   user: string | undefined;
+  view: 'start' | 'page' | 'live';
 }
 
+/** The banner's colour, for the browser's own bars. The icon has it too: a canary can be seen among the tabs. */
+const BANNERS: Record<string, string> = { v2: '#14532d' };
+const BANNER = '#1e3a8a';
+
 /** The frame around every page. Links are relative, so that it works under a path prefix. */
-export function layout({ messages: m, language, version, user }: Frame, main: string): string {
+export function layout(frame: Frame, main: string): string {
+  const { messages: m, language, version, user, view } = frame;
+  const title = view === 'live' ? `${m.liveTitle} · ${m.siteTitle}` : m.siteTitle;
+  const icon = version in BANNERS ? `icon-${version}.svg` : 'icon.svg';
   return html`<!doctype html>
 <html lang="${language}" data-version="${version}">
 <head>
 <meta charset="utf-8">
-<title>${m.siteTitle}</title>
+<title>${title}</title>
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
-<link rel="icon" href="static/icon.svg" type="image/svg+xml">
+<meta name="theme-color" content="${BANNERS[version] ?? BANNER}">
+<link rel="icon" href="static/${icon}" type="image/svg+xml">
 <link rel="stylesheet" href="static/style.css">
-</head>
+!${view === 'live' ? '<script type="module" src="static/live.js"></script>\n' : ''}</head>
 <body>
 <a class="skip" href="#main">${m.skipToContent}</a>
 <header>
 <a class="brand" href="productpage">Bookinfo</a>
 <span class="version" title="productpage">productpage ${version}</span>
+<nav aria-label="${m.views}">
+<a href="productpage"!${view === 'page' ? CURRENT : ''}>${m.viewPage}</a>
+<a href="productpage?view=live"!${view === 'live' ? CURRENT : ''}>${m.viewLive}</a>
+</nav>
+<div class="visitor">
 <nav aria-label="${m.language}">
-!${LANGUAGES.map((l) => languageLink(l, l === language))}
+!${LANGUAGES.map((l) => languageLink(l, frame))}
 </nav>
 !${user === undefined ? signInButton(m) : signOutLink(m, user)}
+</div>
 </header>
 <main id="main">
 !${main}
@@ -41,14 +56,18 @@ export function layout({ messages: m, language, version, user }: Frame, main: st
 `;
 }
 
-function languageLink(language: Language, current: boolean): string {
+const CURRENT = ' aria-current="page"';
+
+function languageLink(language: Language, { language: current, view }: Frame): string {
+  const query = view === 'live' ? 'view=live&amp;' : '';
   const name = messagesFor(language).languageName;
-  return html`<a href="?lang=${language}" lang="${language}"!${current ? ' aria-current="true"' : ''}>${name}</a>
+  return html`<a href="?!${query}lang=${language}" lang="${language}" hreflang="${language}"!${language === current ? ' aria-current="true"' : ''}>${name}</a>
 `;
 }
 
+/** `command` makes a real modal dialog without a script; browsers that do not know it yet open a popover. */
 function signInButton(m: Messages): string {
-  return html`<button type="button" popovertarget="sign-in">${m.signIn}</button>`;
+  return html`<button type="button" commandfor="sign-in" command="show-modal" popovertarget="sign-in">${m.signIn}</button>`;
 }
 
 function signOutLink(m: Messages, user: string): string {
@@ -56,9 +75,8 @@ function signOutLink(m: Messages, user: string): string {
 <a class="button" href="logout">${m.signOut}</a>`;
 }
 
-/** A popover opens without a line of JavaScript. */
 function signInDialog(m: Messages): string {
-  return html`<dialog id="sign-in" popover aria-labelledby="sign-in-title">
+  return html`<dialog id="sign-in" popover closedby="any" aria-labelledby="sign-in-title">
 <form method="post" action="login">
 <h2 id="sign-in-title">${m.signIn}</h2>
 <label for="username">${m.userName}</label>
@@ -68,7 +86,7 @@ function signInDialog(m: Messages): string {
 <p id="passwd-hint" class="hint">${m.passwordHint}</p>
 <div class="actions">
 <button type="submit">${m.signIn}</button>
-<button type="button" class="quiet" popovertarget="sign-in" popovertargetaction="hide">${m.cancel}</button>
+<button type="button" class="quiet" commandfor="sign-in" command="close" popovertarget="sign-in" popovertargetaction="hide">${m.cancel}</button>
 </div>
 </form>
 </dialog>`;

@@ -26,7 +26,9 @@ export function startPage(frame: Frame): string {
 </section>
 <section aria-labelledby="go">
 <h2 id="go">${m.startGo}</h2>
-<p class="actions"><a class="button" href="productpage?u=normal">${m.startNormalUser}</a> <a class="button" href="productpage?u=test">${m.startTestUser}</a></p>
+<p class="actions"><a class="button" href="productpage?u=normal">${m.startNormalUser}</a> <a class="button" href="productpage?u=test">${m.startTestUser}</a> <a class="button" href="productpage?view=live">${m.liveTitle}</a></p>
+<p>${m.startUsers}</p>
+<form method="post" action="login"><button type="submit" class="quiet" name="username" value="jason">${m.startSignInAs}</button></form>
 </section>`,
   );
 }

@@ -2,6 +2,7 @@ import { type Answer, type App, type Caller, HttpError } from '@bookinfo/chassis
 import {
   BookDetails,
   NUMERIC_ID_WANTED,
+  PageReport,
   Product,
   ProductParams,
   RatedProduct,
@@ -10,10 +11,12 @@ import {
 import { type TSchema, Type } from 'typebox';
 import type { Backends } from '../backends.ts';
 import { callerOf } from '../caller.ts';
+import type { Config } from '../config.ts';
 import { PRODUCT } from '../products.ts';
+import { gatherPage } from '../report.ts';
 
 /** The public API: what the backends answer, under one roof. */
-export async function apiRoutes(app: App, { backends }: { backends: Backends }): Promise<void> {
+export async function apiRoutes(app: App, { backends, config }: { backends: Backends; config: Config }): Promise<void> {
   app.get('/api/v1/products', { schema: { response: { 200: Type.Array(Product) } } }, async () => [PRODUCT]);
 
   const passThrough = (
@@ -33,6 +36,17 @@ export async function apiRoutes(app: App, { backends }: { backends: Backends }):
         return answer.body;
       },
     });
+
+  /** What the product page would show, as JSON. Always 200, as the page is. */
+  app.get('/api/v1/products/:productId/page', {
+    schema: { params: ProductParams, response: { 200: PageReport } },
+    schemaErrorFormatter: () => new HttpError(400, NUMERIC_ID_WANTED),
+    handler: async (request, reply) => {
+      reply.header('cache-control', 'no-store');
+      const productId = Number(request.params.productId);
+      return (await gatherPage(request, reply, { backends, config, productId })).report;
+    },
+  });
 
   passThrough('/api/v1/products/:productId', 'details', BookDetails, backends.details);
   passThrough('/api/v1/products/:productId/reviews', 'reviews', ReviewsOfProduct, backends.reviews);
