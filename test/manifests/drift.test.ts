@@ -66,7 +66,7 @@ test.skipIf(error)('all features and all lessons that add to the application bui
   const built = names(build(everything(), features));
   expect(built).toContain('StatefulSet/mysqldb-v1');
   expect(built).toContain('Deployment/ratings-v-faulty');
-  expect(built).toContain('NetworkPolicy/databases');
+  expect(built).toContain('NetworkPolicy/mongodb');
   expect(new Set(built).size).toBe(built.length);
 });
 
