@@ -21,7 +21,8 @@
  * @property {number} durationMs
  * @property {PageReport} [report] absent when what came was no report of ours
  * @property {number} [status] of what came instead; absent when nothing came
- * @property {string} [text] and its first words
+ * @property {'status' | 'statusOfProxy'} [from] who said that
+ * @property {string} [text] in which words
  */
 
 /** Per lane. Browsers open six connections to a host: slow answers of one lane must not hold up the other. */
@@ -114,7 +115,7 @@ async function ask(lane) {
 
 /**
  * @param {RequestCredentials} credentials
- * @returns {Promise<Pick<Answer, 'report' | 'status' | 'text'>>}
+ * @returns {Promise<Pick<Answer, 'report' | 'status' | 'from' | 'text'>>}
  */
 async function fetchReport(credentials) {
   try {
@@ -126,7 +127,11 @@ async function fetchReport(credentials) {
     });
     const text = await response.text();
     const report = response.ok && reportIn(text);
-    return report ? { report } : { status: response.status, text: text.trim().slice(0, MOST_TEXT) };
+    if (report) return { report };
+    // Services name their version in every answer.
+    const from = response.headers.has('x-service-version') ? 'status' : 'statusOfProxy';
+    const isMarkup = response.headers.get('content-type')?.includes('html');
+    return { status: response.status, from, text: isMarkup ? '' : text.trim().slice(0, MOST_TEXT) };
   } catch {
     return {};
   }
@@ -196,8 +201,10 @@ function squareOf(answer) {
   square.classList.toggle('failed', hasFailed(answer));
   Object.assign(square.dataset, { service: 'reviews', version, page: answer.report?.productpage.version ?? '' });
   square.style.setProperty('--slow', String(slowness(answer.durationMs)));
-  square.setAttribute('aria-label', `${inWords(answer)}, ${duration(answer.durationMs)}`);
-  square.title = square.ariaLabel ?? '';
+  // Its name begins with what is seen of it, so that it can be called by that.
+  const seen = answer.report ? [square.textContent] : [];
+  square.title = [...seen, inWords(answer), duration(answer.durationMs)].join(', ');
+  square.ariaLabel = square.title;
   square.addEventListener('click', (event) => {
     chosen = true;
     for (const other of all('.square[aria-current]')) other.removeAttribute('aria-current');
@@ -217,7 +224,9 @@ function slowness(ms) {
 /** @param {Answer} answer */
 function inWords(answer) {
   const { version } = outcomeOf(answer);
-  if (!answer.report) return answer.status ? `${answer.status} ${answer.text}` : words.nothing;
+  const { from, status, text } = answer;
+  if (from && status) return [fill(words.reasons[from], { status }), text].filter(Boolean).join(': ');
+  if (!answer.report) return words.nothing;
   const stars = callOf(answer, 'reviews')?.tries.at(-1)?.stars;
   return [
     `productpage ${answer.report.productpage.version}`,
@@ -262,7 +271,7 @@ function drawShare(place, service, answers) {
   const bars = shares.map(({ label, first, n }) => {
     const bar = create('span', { textContent: n / answers.length < 0.15 ? '' : label });
     Object.assign(bar.dataset, { service, version: first?.version });
-    bar.classList.toggle('failed', first?.failed);
+    bar.classList.toggle('failed', first?.failed === true);
     bar.style.flexGrow = String(n);
     return bar;
   });
@@ -312,7 +321,7 @@ function pathOf(report, user) {
   /** @type {(name: string, below: string, calls: HTMLElement[], chip?: HTMLElement) => HTMLElement} */
   const box = (name, below, calls, chip) => {
     const node = create('div', { className: chip ? 'node' : 'node caller' });
-    node.classList.toggle('failed', chip?.classList.contains('failed'));
+    node.classList.toggle('failed', chip?.classList.contains('failed') === true);
     node.append(create('strong', { textContent: name }));
     if (chip) node.append(' ', chip);
     if (below) node.append(create('small', { textContent: below }));
