@@ -402,3 +402,21 @@ describe('the sources', () => {
     for (const other of others) expect(other).toEqual(details);
   });
 });
+
+test('the analysis of the rollout asks for the version that the rollout moves to, and for nothing else', () => {
+  const file = 'k8s/rollouts/reviews.yaml';
+  const spec = (kind: string) => parse(file).find(({ doc }) => doc.kind === kind)?.doc.spec;
+  const { strategy } = spec('Rollout') as {
+    strategy: { canary: { steps: { analysis?: { args: { name: string; value: string }[] } }[] } };
+  };
+  const target = text(file).match(/"workloadRef":\{"name":"reviews-(\w+)"\}/)?.[1];
+  expect(strategy.canary.steps.flatMap(({ analysis }) => analysis?.args ?? [])).toEqual([
+    { name: 'version', value: target },
+  ]);
+  const { metrics } = spec('AnalysisTemplate') as { metrics: { provider: { prometheus: { query: string } } }[] };
+  for (const { provider } of metrics) {
+    const selectors = provider.prometheus.query.match(/\{[^{}]*(\{\{[^}]*\}\}[^{}]*)*\}/g) ?? [];
+    expect(selectors).toHaveLength(2);
+    for (const selector of selectors) expect(selector).toContain('destination_version="{{args.version}}"');
+  }
+});
