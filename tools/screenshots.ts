@@ -1,38 +1,32 @@
-/** Writes the pictures of the documents anew: start Bookinfo (`pnpm start`), then `node tools/screenshots.ts`. */
+/** Writes the pictures of the documents anew: `npx pnpm@12 exec node tools/screenshots.ts`. Korean ones need a Korean font. */
 import { fileURLToPath } from 'node:url';
+import { startBookinfo } from '../local/bookinfo.ts';
+import { WORKLOADS, type WorkloadName } from '../local/workloads.ts';
+import { en } from '../services/productpage/src/messages/en.ts';
+import { ko } from '../services/productpage/src/messages/ko.ts';
 import { launchBrowser } from '../test/e2e/browser.ts';
 
-const PAGE = 'http://localhost:9080/productpage';
-/** More reloads than this to see a version means that it is not there. */
-const RELOADS = 30;
+const LOCALES = { 'en-US': { messages: en, suffix: '' }, 'ko-KR': { messages: ko, suffix: '.ko' } } as const;
 
 const browser = await launchBrowser();
-await take('productpage-v1-light.png', { productpage: 'v1', reviews: 'v3' }, { colorScheme: 'light', locale: 'en-US' });
-await take(
-  'productpage-v2-dark.ko.png',
-  { productpage: 'v2', reviews: 'v2' },
-  { colorScheme: 'dark', locale: 'ko-KR' },
-);
-await browser.close();
-
-async function take(
-  file: string,
-  versions: { productpage: string; reviews: string },
-  options: { colorScheme: 'light' | 'dark'; locale: string },
-): Promise<void> {
-  for (let i = 0; i < RELOADS; i++) {
-    // A connection of its own for each view: the versions change by connection.
-    const context = await browser.newContext({ ...options, viewport: { width: 1024, height: 900 } });
+for (const reviews of ['reviews-v1', 'reviews-v2', 'reviews-v3'] as const) {
+  const names: WorkloadName[] = ['productpage-v1', 'details-v1', 'ratings-v1', reviews];
+  await using bookinfo = await startBookinfo({ workloads: WORKLOADS.filter(({ name }) => names.includes(name)) });
+  const url = `http://localhost:${bookinfo.ports.productpage}/productpage`;
+  for (const [locale, { messages, suffix }] of Object.entries(LOCALES)) {
+    const context = await browser.newContext({ locale, colorScheme: 'light', viewport: { width: 1024, height: 900 } });
     const page = await context.newPage();
-    await page.goto(PAGE);
-    const text = await page.locator('body').textContent();
-    if (text?.includes(`productpage ${versions.productpage}`) && text?.includes(`reviews-${versions.reviews}`)) {
-      await page.screenshot({ path: fileURLToPath(new URL(`../docs/${file}`, import.meta.url)), fullPage: true });
-      console.log(`docs/${file}`);
-      await context.close();
-      return;
-    }
+    await page.goto(url);
+    const section = page.getByRole('region', { name: messages.bookReviews });
+    await section.screenshot({ path: picture(`${reviews}${suffix}.png`) });
+    if (reviews === 'reviews-v3' && suffix === '')
+      await page.screenshot({ path: picture('productpage-v1-light.png'), fullPage: true });
     await context.close();
   }
-  throw new Error(`no page with ${JSON.stringify(versions)} in ${RELOADS} views of ${PAGE}`);
+}
+await browser.close();
+
+function picture(file: string): string {
+  console.log(`docs/${file}`);
+  return fileURLToPath(new URL(`../docs/${file}`, import.meta.url));
 }
