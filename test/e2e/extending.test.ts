@@ -45,8 +45,8 @@ const { error } = spawnSync('kubectl', ['version', '--client']);
 
 describe.skipIf(error)('a copy of the repository that follows docs/extending.md (skipped without kubectl)', () => {
   let copy: string;
-  const run = (command: string) =>
-    execFileSync('sh', ['-ec', command], {
+  const run = (command: string) => {
+    const { status, stdout, stderr } = spawnSync('sh', ['-ec', command], {
       cwd: copy,
       encoding: 'utf8',
       env: {
@@ -57,8 +57,10 @@ describe.skipIf(error)('a copy of the repository that follows docs/extending.md 
         CI: '',
         npm_config_yes: 'true',
       },
-      stdio: ['ignore', 'pipe', 'pipe'],
     });
+    if (status !== 0) throw new Error(`${command} ended with ${status}:\n${stdout}${stderr}`);
+    return stdout;
+  };
   const follow = (section: string) => {
     for (const { language, files, text } of blocksOf(section)) {
       if (language === 'sh') run(text);

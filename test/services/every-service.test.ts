@@ -3,39 +3,14 @@ import { text } from 'node:stream/consumers';
 import { describe, expect, test } from 'vitest';
 import { SERVICES } from '../../local/workloads.ts';
 import { useService } from '../support/service.ts';
-
-const HEALTH = {
-  productpage: 'Product page is healthy',
-  details: '{"status":"Details is healthy"}',
-  reviews: '{"status":"Reviews is healthy"}',
-  ratings: '{"status":"Ratings is healthy"}',
-};
-
-/** One path of each route that the service alone has, with its methods. */
-const ROUTES = {
-  productpage: {
-    '/': 'GET, HEAD',
-    '/index.html': 'GET, HEAD',
-    '/productpage': 'GET, HEAD',
-    '/login': 'POST',
-    '/logout': 'GET, HEAD',
-    '/static/style.css': 'GET, HEAD',
-    '/api/v1/products': 'GET, HEAD',
-    '/api/v1/products/0': 'GET, HEAD',
-    '/api/v1/products/0/reviews': 'GET, HEAD',
-    '/api/v1/products/0/ratings': 'GET, HEAD',
-  },
-  details: { '/details/0': 'GET, HEAD' },
-  reviews: { '/reviews/0': 'GET, HEAD' },
-  ratings: { '/ratings/0': 'GET, HEAD, POST' },
-};
+import { KNOWN } from './known.ts';
 
 describe.each(SERVICES)('%s', (name) => {
   const service = useService(name, () => ({ SERVICE_VERSION: 'v9', HOSTNAME: `${name}-v9-abc` }));
 
   test('says on /health that it is healthy', async () => {
     const { status, text } = await service.request('/health');
-    expect([status, text]).toEqual([200, HEALTH[name]]);
+    expect([status, text]).toEqual([200, KNOWN[name].health]);
   });
 
   test('has a liveness and a readiness probe', async () => {
@@ -75,7 +50,11 @@ describe.each(SERVICES)('%s', (name) => {
   });
 
   test('answers OPTIONS of every route with 200 and Allow', async () => {
-    for (const [path, allow] of Object.entries({ ...ROUTES[name], '/health': 'GET, HEAD', '/metrics': 'GET, HEAD' })) {
+    for (const [path, allow] of Object.entries({
+      ...KNOWN[name].routes,
+      '/health': 'GET, HEAD',
+      '/metrics': 'GET, HEAD',
+    })) {
       const { status, headers, text } = await service.request(path, { method: 'OPTIONS' });
       expect([path, status, headers.allow, text]).toEqual([path, 200, `${allow}, OPTIONS`, '']);
     }

@@ -7,10 +7,10 @@ import { DETAILS } from '../support/bodies.ts';
 import { raw } from '../support/http.ts';
 import { backendAt, start, type TestedService, useService } from '../support/service.ts';
 import { answers, hangs, useStub } from '../support/stub.ts';
+import { KNOWN } from './known.ts';
 
 /** The heap of a container of 192 MiB. */
 const SMALL_HEAP = { NODE_OPTIONS: '--max-old-space-size=96' };
-const ROUTE = { productpage: '/productpage', details: '/details/0', reviews: '/reviews/0', ratings: '/ratings/0' };
 
 async function withoutBackends() {
   const port = await freePort();
@@ -39,10 +39,10 @@ const residentMiB = async (service: TestedService) => {
 describe.each(SERVICES)('%s', { timeout: 60_000 }, (name) => {
   test('closes a connection on which thousands of requests wait unread, and serves on in the heap of a small container', async () => {
     await using service = await start(name, { ...SMALL_HEAP, ENABLE_RATINGS: 'true', ...(await withoutBackends()) });
-    await service.request(ROUTE[name]);
+    await service.request(KNOWN[name].route);
     const before = await residentMiB(service);
-    await pipelineUnread(service, ROUTE[name], 20_000);
-    await Promise.all(Array.from({ length: 20 }, () => pipelineUnread(service, ROUTE[name], 2000)));
+    await pipelineUnread(service, KNOWN[name].route, 20_000);
+    await Promise.all(Array.from({ length: 20 }, () => pipelineUnread(service, KNOWN[name].route, 2000)));
     expect(await service.request('/health/live')).toMatchObject({ status: 200 });
     expect((await residentMiB(service)) - before).toBeLessThan(100);
   });

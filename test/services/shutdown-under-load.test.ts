@@ -3,10 +3,12 @@ import { connect } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import { freePort } from '../../local/free-port.ts';
-import { SERVICES } from '../../local/workloads.ts';
+import { SERVICES, type Service } from '../../local/workloads.ts';
 import { backendAt, start, type TestedService } from '../support/service.ts';
+import { KNOWN } from './known.ts';
 
-const ROUTE = { productpage: '/api/v1/products', details: '/details/0', reviews: '/reviews/0', ratings: '/ratings/0' };
+/** What each answers alone. */
+const ROUTE = (service: Service) => (service === 'productpage' ? '/api/v1/products' : KNOWN[service].route);
 const CONNECTIONS = 40;
 /** How often each service is stopped; STOPS=20 is what a release is measured with. */
 const STOPS = Number(process.env.STOPS ?? 2);
@@ -51,7 +53,7 @@ describe.each(SERVICES)('%s', { timeout: 60_000 + STOPS * 10_000 }, (name) => {
     const tally = { sent: 0, lost: 0 };
     for (let stop = 0; stop < STOPS; stop++) {
       const service = await start(name, backendAt('ratings', await freePort()));
-      const clients = Array.from({ length: CONNECTIONS }, () => keepAsking(service, ROUTE[name], tally));
+      const clients = Array.from({ length: CONNECTIONS }, () => keepAsking(service, ROUTE(name), tally));
       await sleep(500);
       service.kill('SIGTERM');
       await Promise.all(clients);
