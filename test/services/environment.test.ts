@@ -23,6 +23,11 @@ describe('a service with a wrong environment says so in one line and exits with 
       'JAEGER_UI_URL is "javascript:alert(1)": expected an http or https URL',
     ],
     [
+      'productpage',
+      { TRUSTED_PROXIES: '10.0.0.0/40' },
+      'TRUSTED_PROXIES is "10.0.0.0/40": expected a list of IP addresses, networks such as 10.0.0.0/8, loopback, linklocal or uniquelocal',
+    ],
+    [
       'details',
       { ENABLE_EXTERNAL_BOOK_SERVICE: 'perhaps' },
       'ENABLE_EXTERNAL_BOOK_SERVICE is "perhaps": expected true or false',

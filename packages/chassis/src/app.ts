@@ -45,11 +45,18 @@ const MAX_HEADER_BYTES = 32 * 1024;
 /** From the first byte of a request to its last one. */
 const REQUEST_TIMEOUT_MS = 30_000;
 
+export interface AppOptions {
+  /** Bytes of all headers of a request together. */
+  maxHeaderSize?: number;
+  /** Addresses of proxies whose `X-Forwarded-*` count. */
+  trustProxy?: string[] | false;
+}
+
 /** The server every service starts from: what is registered here, all of them have. */
 export async function createApp(
   service: string,
   config: ChassisConfig,
-  { maxHeaderSize = MAX_HEADER_BYTES }: { maxHeaderSize?: number } = {},
+  { maxHeaderSize = MAX_HEADER_BYTES, trustProxy = false }: AppOptions = {},
 ): Promise<App> {
   const logDestination = openLogDestination((dropped) =>
     app.log.warn({ dropped }, `${dropped} log lines were dropped: nobody read them, or the disk was full`),
@@ -61,6 +68,7 @@ export async function createApp(
     requestIdHeader: false,
     childLoggerFactory: childLoggerOf,
     bodyLimit: MAX_BODY_BYTES,
+    trustProxy,
     // Longer than any header: what is too long for an id is an ordinary wrong id.
     routerOptions: { maxParamLength: maxHeaderSize },
     // A request that arrives on an open connection while we shut down is still answered.

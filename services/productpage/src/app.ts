@@ -3,6 +3,7 @@ import { type App, createApp } from '@bookinfo/chassis';
 import accepts from '@fastify/accepts';
 import cookie from '@fastify/cookie';
 import formbody from '@fastify/formbody';
+import multipart from '@fastify/multipart';
 import serveStatic from '@fastify/static';
 import { connectBackends } from './backends.ts';
 import type { Config } from './config.ts';
@@ -13,8 +14,14 @@ import { signInRoutes } from './routes/sign-in.ts';
 /** Half of what the services behind the page take, so that no page fails by the headers that are passed on to them. */
 const MAX_HEADER_BYTES = 16 * 1024;
 
+/** Of a sign-in by `curl -F`. */
+const MULTIPART_LIMITS = { files: 0, parts: 10, fieldSize: 1024, fieldNameSize: 64 };
+
 export async function buildApp(config: Config): Promise<App> {
-  const app = await createApp('productpage', config, { maxHeaderSize: MAX_HEADER_BYTES });
+  const app = await createApp('productpage', config, {
+    maxHeaderSize: MAX_HEADER_BYTES,
+    trustProxy: config.TRUSTED_PROXIES.split(','),
+  });
   if (config.SESSION_SECRET_IS_RANDOM) {
     app.log.warn('SESSION_SECRET is not set: sign-ins end with this process and no other pod knows them');
   }
@@ -25,6 +32,7 @@ export async function buildApp(config: Config): Promise<App> {
   await app.register(accepts);
   await app.register(cookie, { secret: config.SESSION_SECRET });
   await app.register(formbody);
+  await app.register(multipart, { attachFieldsToBody: 'keyValues', limits: MULTIPART_LIMITS });
   await app.register(serveStatic, {
     root: fileURLToPath(new URL('../static', import.meta.url)),
     prefix: '/static/',

@@ -22,6 +22,37 @@ describe('signing in', () => {
     expect(await productpage.request('/login', form({ username: 'jason' }))).toMatchObject({ status: 302 });
   });
 
+  test('works by multipart form, as `curl -F` sends it', async () => {
+    const body = new FormData();
+    body.set('username', 'jason');
+    body.set('passwd', 'password');
+    const { status, headers } = await fetch(`http://${host()}/login`, { method: 'POST', body, redirect: 'manual' });
+    expect(status).toBe(302);
+    expect(headers.get('set-cookie')).toMatch(/^session=jason\./);
+  });
+
+  test('works by query, which comes before the form', async () => {
+    const byQuery = await productpage.request('/login?username=jason', { method: 'POST' });
+    expect(byQuery.headers['set-cookie']).toMatch(/^session=jason\./);
+    const both = await productpage.request('/login?username=jason', form({ username: 'other' }));
+    expect(both.headers['set-cookie']).toMatch(/^session=jason\./);
+  });
+
+  test('refuses a multipart form with a file, or with more than a form has', async () => {
+    const file = new FormData();
+    file.set('username', new Blob(['jason']), 'name.txt');
+    const long = new FormData();
+    long.set('username', 'x'.repeat(2000));
+    const many = new FormData();
+    for (let i = 0; i < 100; i++) many.append('username', 'jason');
+    for (const body of [file, long, many]) {
+      const answer = await fetch(`http://${host()}/login`, { method: 'POST', body, redirect: 'manual' });
+      expect(answer.status).toBeGreaterThanOrEqual(400);
+      expect(answer.status).toBeLessThan(500);
+      expect(await answer.json()).toMatchObject({ error: expect.any(String) });
+    }
+  });
+
   test.each(['/productpage?u=test', '/productpage', '/', '/bookinfo/productpage?lang=ko&x=%20'])(
     'leads back to where the user was: %s',
     async (path) => {
@@ -44,7 +75,13 @@ describe('signing in', () => {
     'nonsense',
     'http://',
     'about:blank',
-  ])('never leads to another site: Referer %s', async (referer) => {
+    () => `foo://${host()}/\\evil.example`,
+    () => `ftp://${host()}/productpage`,
+    () => `http://${host()}/logout`,
+    () => `http://${host()}/login?x=1`,
+    () => `http://${host()}/bookinfo/login`,
+  ])('leads to the page from elsewhere, or from where nobody wants to be again: Referer %s', async (from) => {
+    const referer = typeof from === 'string' ? from : from();
     for (const answer of [await login('jason', { referer }), await logout({ referer })]) {
       expect(answer).toMatchObject({ status: 302, headers: { location: 'productpage' } });
     }
@@ -68,6 +105,10 @@ describe('signing in', () => {
 
   test.each([
     ['no name', ''],
+    ['a blank', '   '],
+    ['a name that cannot be seen', '\u200b\u3164'],
+    ['a change of the direction of text', 'jason\u202e'],
+    ['a line separator', 'ja\u2028son'],
     ['a name of 65 characters', 'x'.repeat(65)],
     ['a line break', 'jason\r\nx-admin: true'],
     ['a null character', 'jason\0'],

@@ -1,3 +1,4 @@
+import { sign } from '@fastify/cookie';
 import { describe, expect, test } from 'vitest';
 import { cookieOf, form } from '../../../test/support/http.ts';
 import { backendAt, start } from '../../../test/support/service.ts';
@@ -47,6 +48,38 @@ describe('a session', () => {
   });
 
   test.each([
+    ['%ED%95%9C', '한'],
+    ['%41', 'A'],
+  ])('is another one for %s than for %s', async (one, other) => {
+    await shop.page({ cookie: await signIn(one) });
+    const endUserOfOne = endUser();
+    await shop.page({ cookie: await signIn(other) });
+    expect(endUserOfOne).toBe(encodeURIComponent(one));
+    expect(endUser()).not.toBe(endUserOfOne);
+  });
+
+  test.each([
+    ['  jason  ', 'jason'],
+    ['\u1112\u1161\u11ab', '한'],
+  ])('is the same one for %j as for %s', async (one, other) => {
+    expect(wordsOf(await shop.page({ cookie: await signIn(one) }))).toContain(`Signed in as ${other}`);
+    const endUserOfOne = endUser();
+    await shop.page({ cookie: await signIn(other) });
+    expect(endUser()).toBe(endUserOfOne);
+  });
+
+  test('ends half a day after it began, whatever the browser keeps', async () => {
+    const signed = (value: string) => `session=${encodeURIComponent(sign(value, 'secret of this test'))}`;
+    const at = (hours: number) => (Date.now() + hours * 3_600_000).toString(36);
+    expect(await shop.page({ cookie: signed(`jason.${at(1)}`) })).toContain('Sign out');
+    expect(await shop.page({ cookie: signed(`jason.${at(-0.01)}`) })).toContain('Sign in');
+    expect(await shop.page({ cookie: signed('jason') })).toContain('Sign in');
+    const end = /^session=jason\.([0-9a-z]+)/.exec(await signIn('jason'))?.[1] ?? '';
+    expect(Number.parseInt(end, 36)).toBeGreaterThan(Date.now() + 11 * 3_600_000);
+    expect(Number.parseInt(end, 36)).toBeLessThan(Date.now() + 13 * 3_600_000);
+  });
+
+  test.each([
     ['without a signature', () => 'session=jason'],
     ['with an empty signature', () => 'session=jason.'],
     ['with a signature of nonsense', () => 'session=jason.AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA'],
@@ -71,6 +104,28 @@ describe('a session', () => {
     expect(endUser()).toBeUndefined();
     await shop.page({ 'end-user': 'admin', cookie: await signIn('jason') });
     expect(endUser()).toBe('jason');
+  });
+});
+
+describe('the cookie of a session', () => {
+  const loginVia = async (protocol: string, env = {}) => {
+    await using productpage = await start('productpage', env);
+    const { body, headers, method } = form({ username: 'jason' });
+    const answer = await productpage.request('/login', {
+      ...(method && { method }),
+      ...(body && { body }),
+      headers: { ...headers, 'x-forwarded-proto': protocol },
+    });
+    return String(answer.headers['set-cookie']);
+  };
+
+  test('is Secure where a proxy that is trusted says that the browser speaks TLS', async () => {
+    expect(await loginVia('https')).toMatch(/; Secure/);
+    expect(await loginVia('http')).not.toMatch(/; Secure/);
+  });
+
+  test('is not Secure because of what anybody else says', async () => {
+    expect(await loginVia('https', { TRUSTED_PROXIES: '192.0.2.0/24' })).not.toMatch(/; Secure/);
   });
 });
 

@@ -1,36 +1,39 @@
 import { type App, HttpError } from '@bookinfo/chassis';
 import type { FastifyRequest } from 'fastify';
 import { Type } from 'typebox';
-import { signIn, signOut, UserName } from '../session.ts';
+import { signIn, signOut, userNameOf } from '../session.ts';
 
-const LoginForm = Type.Object({ username: UserName });
+/** The original takes the name from the query or from a form of either kind, the query first. */
+const Form = Type.Optional(Type.Object({ username: Type.Optional(Type.Unknown()) }));
 
 /** `POST /login` and `GET /logout`, as scripts written for Bookinfo call them. */
 export async function signInRoutes(app: App): Promise<void> {
-  app.post('/login', {
-    schema: { body: LoginForm },
-    schemaErrorFormatter: () =>
-      new HttpError(400, 'username must be 1 to 64 characters, none of them a control character'),
-    handler: async (request, reply) => {
-      signIn(reply, request.body.username);
-      return reply.redirect(whereTheUserWas(request), 302);
-    },
+  app.post('/login', { schema: { querystring: Form } }, async (request, reply) => {
+    const { username = fieldOf(request.body) } = request.query ?? {};
+    const user = userNameOf(username);
+    if (user === undefined) {
+      throw new HttpError(400, 'username must be 1 to 64 characters, none of them a control character');
+    }
+    signIn(request, reply, user);
+    return reply.redirect(whereTheUserWas(request), 302);
   });
 
   app.get('/logout', async (request, reply) => {
-    signOut(reply);
+    signOut(request, reply);
     return reply.redirect(whereTheUserWas(request), 302);
   });
 }
 
+function fieldOf(body: unknown): unknown {
+  return typeof body === 'object' && body !== null && 'username' in body ? body.username : undefined;
+}
+
 /** The page of this site that the request came from, else the product page. Never another site. */
-function whereTheUserWas(request: FastifyRequest): string {
-  const { referer, host } = request.headers;
-  if (referer && URL.canParse(referer)) {
-    const url = new URL(referer);
-    // A path of two slashes would name another host.
-    if (url.host === host) return url.pathname.replace(/^\/+/, '/') + url.search;
-  }
+function whereTheUserWas({ headers: { referer, host } }: FastifyRequest): string {
+  const url = URL.parse(referer ?? '');
+  const isOurs = /^https?:$/.test(url?.protocol ?? '') && url?.host === host;
   // Relative, so that it holds under a path prefix.
-  return 'productpage';
+  if (!url || !isOurs || /\/log(in|out)$/.test(url.pathname)) return 'productpage';
+  // A path of two slashes would name another host.
+  return url.pathname.replace(/^[\\/]+/, '/') + url.search;
 }
