@@ -1,5 +1,4 @@
 import {
-  bool,
   type CleanedEnv,
   customCleanEnv,
   makeValidator,
@@ -58,7 +57,13 @@ export const integer = (min: number, max = Number.MAX_SAFE_INTEGER) =>
 export const tcpPort = ({ default: port }: { default: number }) =>
   integer(1, 65535)({ default: port, desc: 'a TCP port, 1 to 65535' });
 
-export const flag = () => bool({ default: false, desc: 'true or false' });
+/** In any case of letters: what YAML, Python or a shell make of a boolean arrives as `True` or `TRUE`. */
+export const flag = () =>
+  makeValidator<boolean>((input) => {
+    if (/^(true|t|yes|on|1)$/i.test(input)) return true;
+    if (/^(false|f|no|off|0)$/i.test(input)) return false;
+    throw new Error('not allowed');
+  })({ default: false, desc: 'true or false' });
 
 /** A text that `isAllowed`. */
 export const text = (isAllowed: (input: string) => boolean) =>

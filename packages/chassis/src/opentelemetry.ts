@@ -33,7 +33,12 @@ const OURS = new Set(['http', 'undici', 'pino']);
 const load = createRequire(import.meta.resolve('@opentelemetry/auto-instrumentations-node'));
 
 export function startOpenTelemetry() {
-  for (const [name, value] of Object.entries(DEFAULTS)) process.env[name] ||= value;
+  checkEnvironment();
+  // As the specification says, OTEL_SERVICE_NAME comes before this one, so that its default must not.
+  const isNamed = /(^|,)\s*service\.name\s*=/.test(process.env.OTEL_RESOURCE_ATTRIBUTES ?? '');
+  for (const [name, value] of Object.entries(DEFAULTS)) {
+    if (name !== 'OTEL_SERVICE_NAME' || !isNamed) process.env[name] ||= value;
+  }
   // What the environment says of the resource comes last and wins.
   process.env.OTEL_RESOURCE_ATTRIBUTES = [
     'service.namespace=bookinfo',
@@ -53,20 +58,45 @@ export function startOpenTelemetry() {
   });
 
   const sdk = new NodeSDK({
-    instrumentations: (process.env.OTEL_NODE_ENABLED_INSTRUMENTATIONS ?? '')
-      .split(',')
-      .map((name) => name.trim())
-      .filter((name) => !OURS.has(name))
+    instrumentations: listIn('OTEL_NODE_ENABLED_INSTRUMENTATIONS')
+      .filter((name) => !OURS.has(name) && !listIn('OTEL_NODE_DISABLED_INSTRUMENTATIONS').includes(name))
       .map(loadInstrumentation),
   });
   sdk.start();
 
   return {
-    shutdown: () => Promise.race([sdk.shutdown(), new Promise<void>((r) => setTimeout(r, FLUSH_TIMEOUT_MS).unref())]),
+    shutdown: () => {
+      const flushed = sdk.shutdown().catch((error) => listener?.(error));
+      return Promise.race([flushed, new Promise<void>((r) => setTimeout(r, FLUSH_TIMEOUT_MS).unref())]);
+    },
     onExportFailure: (l: (error: Error) => void) => {
       listener = l;
     },
   };
+}
+
+const listIn = (name: string): string[] =>
+  (process.env[name] ?? '')
+    .split(',')
+    .map((item) => item.trim())
+    .filter(Boolean);
+
+const PROPAGATORS = ['tracecontext', 'baggage', 'b3', 'b3multi', 'none'];
+
+/** What the SDK would pass over in silence, cutting the mesh's trace or exporting to nowhere, is one line and exit 1. */
+function checkEnvironment(): void {
+  const refuse = (name: string, wanted: string): never => {
+    process.stderr.write(`${name} is ${JSON.stringify(process.env[name])}: expected ${wanted}\n`);
+    process.exit(1);
+  };
+  if (!listIn('OTEL_PROPAGATORS').every((name) => PROPAGATORS.includes(name))) {
+    refuse('OTEL_PROPAGATORS', `a list of ${PROPAGATORS.join(', ')}`);
+  }
+  for (const signal of ['', 'TRACES_', 'METRICS_', 'LOGS_']) {
+    const name = `OTEL_EXPORTER_OTLP_${signal}ENDPOINT`;
+    const value = process.env[name];
+    if (value && !/^https?:\/\/./.test(value)) refuse(name, 'an http or https URL such as http://collector:4318');
+  }
 }
 
 function exportsMetrics(): boolean {

@@ -38,9 +38,21 @@ export async function serve<C extends ChassisConfig>(
   });
 
   try {
-    await app.listen({ host: config.LISTEN_ADDRESS, port: config.PORT });
+    await listen(app, config);
   } catch (error) {
     fail(error instanceof Error ? error.message : String(error));
+  }
+}
+
+/** On IPv4 alone where the node has no IPv6 at all. */
+async function listen(app: App, { LISTEN_ADDRESS: host, PORT: port }: ChassisConfig): Promise<void> {
+  try {
+    await app.listen({ host, port });
+  } catch (error) {
+    const hasNoIPv6 = error instanceof Error && 'code' in error && error.code === 'EAFNOSUPPORT';
+    if (!hasNoIPv6 || host !== '::') throw error;
+    app.log.info('this host has no IPv6, listening on IPv4');
+    await app.listen({ host: '0.0.0.0', port });
   }
 }
 
