@@ -175,8 +175,9 @@ export function mismatch(match: HttpMatch, message: Message, by: Matcher, gatewa
   if (!gateways && match.sourceNamespace && match.sourceNamespace !== by.namespace)
     return `it is for callers in namespace ${match.sourceNamespace}`;
   if (port !== undefined && port !== message.port) return `it is for port ${port}`;
-  const fold = (text: string) => (match.ignoreUriCase ? text.toLowerCase() : text);
   if (uri) {
+    // A regular expression says for itself whether case counts.
+    const fold = (text: string) => (match.ignoreUriCase && uri.regex === undefined ? text.toLowerCase() : text);
     const folded = Object.fromEntries(Object.entries(uri).map(([kind, text]) => [kind, fold(text)]));
     const wanted = missingPath(folded, fold(pathOf(message)), gatewayApi);
     if (wanted) return `path ${pathOf(message)} is not ${wanted}`;

@@ -15,15 +15,15 @@ export interface MeshRules {
 
 /** `host` is a full name: `reviews.default.svc.cluster.local` or that of a ServiceEntry. */
 export function meshRules(world: World, client: Matcher, host: string, namespace: string, port: number): MeshRules {
-  const named = mostSpecific(world.of('networking.istio.io/VirtualService'), host, (it) =>
-    it.spec.hosts.map((own) => fqdn(own, it.namespace)),
-  );
-  const inMesh = named.filter((it) => (it.spec.gateways ?? ['mesh']).includes('mesh'));
-  const virtual = inMesh.filter(
+  const all = world.of('networking.istio.io/VirtualService');
+  const hostsOf = (it: (typeof all)[number]) => it.spec.hosts.map((own) => fqdn(own, it.namespace));
+  const inMesh = all.filter((it) => (it.spec.gateways ?? ['mesh']).includes('mesh'));
+  const usable = inMesh.filter(
     (it) =>
       exported(it.spec, it.namespace, client.namespace) &&
       it.spec.http?.some(({ match }) => !match || match.some((one) => holdsHere(one, port, client))),
   );
+  const virtual = mostSpecific(usable, host, hostsOf);
   const routes = world
     .of('gateway.networking.k8s.io/HTTPRoute')
     .filter(
@@ -37,8 +37,8 @@ export function meshRules(world: World, client: Matcher, host: string, namespace
         ),
     );
   const [first, ...others] = virtual;
-  const ignored = named
-    .filter((it) => !inMesh.includes(it))
+  const ignored = all
+    .filter((it) => !inMesh.includes(it) && hostsOf(it).includes(host))
     .map(
       ({ ref, spec }) => `${ref} is for gateways ${spec.gateways?.join(', ')} only, not for requests inside the mesh`,
     );

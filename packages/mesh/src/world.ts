@@ -146,7 +146,7 @@ export function readManifests(manifests: Manifest[]): World {
 
   // As istiod sorts: by age, then by name.
   const order = ({ resource: { created = '', name, namespace } }: { resource: Resource<KindName> }) =>
-    `${created} ${name}.${namespace}`;
+    `${created} ${name} ${namespace}`;
   const sorted = [...kept.values()].sort((a, b) => (order(a) < order(b) ? -1 : 1));
   const of = <K extends KindName>(wanted: K) =>
     sorted.filter(({ kind }) => kind === wanted).map(({ resource }) => resource as Resource<K>);
