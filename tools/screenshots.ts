@@ -24,7 +24,41 @@ for (const reviews of ['reviews-v1', 'reviews-v2', 'reviews-v3'] as const) {
     await context.close();
   }
 }
+await takeLiveView();
 await browser.close();
+
+/** The live view in two states: all is well, and then ratings is stopped before its eyes. */
+async function takeLiveView(): Promise<void> {
+  const started = WORKLOADS.filter(({ name, start }) => start && name !== 'productpage-v2');
+  await using bookinfo = await startBookinfo({ workloads: started });
+  const url = `http://localhost:${bookinfo.ports.productpage}/productpage?view=live`;
+  const views = await Promise.all(
+    Object.entries(LOCALES).map(async ([locale, { suffix }]) => {
+      const colorScheme = suffix === '' ? 'light' : 'dark';
+      const context = await browser.newContext({ locale, colorScheme, viewport: { width: 1024, height: 780 } });
+      const page = await context.newPage();
+      await page.goto(url);
+      await page.locator('#pace').selectOption('250');
+      return { context, page, suffix };
+    }),
+  );
+  /** As soon as there are so many squares of a kind. */
+  const take = async (name: string, squares: string, count: number, of = views) => {
+    await Promise.all(
+      of.map(async ({ page, suffix }) => {
+        await page
+          .locator(squares)
+          .nth(count - 1)
+          .waitFor();
+        await page.screenshot({ path: picture(`${name}${suffix}.png`) });
+      }),
+    );
+  };
+  await take('live', '.squares button', 42);
+  for (const { workload, kill } of bookinfo.processes) if (workload.service === 'ratings') kill('SIGTERM');
+  await take('live-ratings-stopped', '.squares .failed', 12, views.slice(0, 1));
+  await Promise.all(views.map(({ context }) => context.close()));
+}
 
 function picture(file: string): string {
   console.log(`docs/${file}`);

@@ -269,7 +269,7 @@ function drawShare(place, service, answers) {
     }));
   const legend = shares.map(({ label }) => label).join(' · ');
   const bars = shares.map(({ label, first, n }) => {
-    const bar = create('span', { textContent: n / answers.length < 0.15 ? '' : label });
+    const bar = create('span', { textContent: n / answers.length < 0.2 ? '' : label });
     Object.assign(bar.dataset, { service, version: first?.version });
     bar.classList.toggle('failed', first?.failed === true);
     bar.style.flexGrow = String(n);
