@@ -12,7 +12,7 @@ import { parseArgs } from 'node:util';
 import { backendAt, startBookinfo } from '../local/bookinfo.ts';
 import { freePort } from '../local/free-port.ts';
 import { SERVICES, type Service, type WorkloadName, workloads } from '../local/workloads.ts';
-import { load, type Measured } from './load.ts';
+import { load, type Measured, offer } from './load.ts';
 import { type Line, plot } from './plot.ts';
 import { cpuOf, memoryOf, wakeUpsOf } from './processes.ts';
 
@@ -198,14 +198,14 @@ async function findSaturation(): Promise<void> {
   ] as const) {
     await using set = await startSet(environments[variant]);
     const url = set.urls['productpage-v1'];
-    const connections = options.connections * 4;
-    await load({ url, connections, seconds: options.seconds }, true);
-    const most = (await load({ url, connections, seconds: options.seconds }, true)).perSecond;
+    const { connections, seconds } = options;
+    await load({ url, connections, seconds });
+    const most = (await load({ url, connections, seconds })).perSecond;
     const points: { rate: number; measured: Measured }[] = [];
     for (const share of [0.2, 0.4, 0.6, 0.75, 0.9, 1, 1.2, 1.5]) {
       progress(`saturation, ${variant}: ${share} of ${most.toFixed(0)} pages/s`);
       const rate = share * most;
-      points.push({ rate, measured: await load({ url, connections, seconds: options.seconds * 2, rate }, true) });
+      points.push({ rate, measured: await offer(url, rate, seconds * 2) });
       await sleep(500);
     }
     for (const { rate, measured } of points) {
@@ -227,7 +227,7 @@ async function soak(minutes: number): Promise<void> {
   const rate = (await load({ url, connections, seconds })).perSecond / 2;
   const start = performance.now();
   const points: [number, number][] = [];
-  const loading = load({ url, connections, seconds: minutes * 60, rate });
+  const loading = offer(url, rate, minutes * 60);
   for (;;) {
     const elapsed = (performance.now() - start) / 60_000;
     points.push([elapsed, memoryOf(pids)]);

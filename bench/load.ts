@@ -1,5 +1,6 @@
 import { execFile } from 'node:child_process';
 import { createRequire } from 'node:module';
+import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 
 export interface Load {
@@ -8,8 +9,6 @@ export interface Load {
   /** For so long, or for so many requests. */
   seconds?: number;
   requests?: number;
-  /** Requests per second that are offered, whatever is answered; without it as many as are answered. */
-  rate?: number;
 }
 
 export interface Measured {
@@ -20,20 +19,20 @@ export interface Measured {
 }
 
 const AUTOCANNON = createRequire(import.meta.url).resolve('autocannon');
+const OPEN_LOAD = fileURLToPath(new URL('open-load.ts', import.meta.url));
+const run = promisify(execFile);
 
 /**
- * Loads one URL from a process of its own: what it costs is not counted. With a rate, latency counts from when a request
- * was due, not from when there was a connection for it.
- * @throws {Error} when an answer is not a good one; `tolerant` lets refusals of an overload pass
+ * Loads one URL from a process of its own, what it costs is not counted: the next request is sent when one is answered.
+ * @throws {Error} when an answer is not a good one
  */
-export async function load({ url, connections, seconds, requests, rate }: Load, tolerant = false): Promise<Measured> {
+export async function load({ url, connections, seconds, requests }: Load): Promise<Measured> {
   const args = ['--json', '--no-progress', '--connections', String(connections)];
   if (seconds) args.push('--duration', String(seconds));
   if (requests) args.push('--amount', String(requests));
-  if (rate) args.push('--overallRate', String(Math.round(rate)));
-  const { stdout } = await promisify(execFile)(process.execPath, [AUTOCANNON, ...args, url], { maxBuffer: 1e8 });
+  const { stdout } = await run(process.execPath, [AUTOCANNON, ...args, url], { maxBuffer: 1e8 });
   const result = JSON.parse(stdout);
-  if (!tolerant && result.non2xx + result.errors > 0) {
+  if (result.non2xx + result.errors > 0) {
     throw new Error(`${url}: ${result.non2xx} bad answers, ${result.errors} errors`);
   }
   return {
@@ -42,4 +41,10 @@ export async function load({ url, connections, seconds, requests, rate }: Load, 
     p50: result.latency.p50,
     p99: result.latency.p99,
   };
+}
+
+/** Asks for one URL so many times a second, whatever is answered, from a process of its own. Counts good answers alone. */
+export async function offer(url: string, rate: number, seconds: number): Promise<Measured> {
+  const { stdout } = await run(process.execPath, [OPEN_LOAD, url, String(Math.round(rate)), String(seconds)]);
+  return JSON.parse(stdout);
 }
