@@ -35,13 +35,13 @@ const PATHS = {
 } satisfies { [name in WorkloadName]?: string };
 type Target = keyof typeof PATHS;
 const TARGETS = Object.keys(PATHS) as Target[];
-/** What a pod each of the original manifests runs. */
+/** The workloads of the original manifests. */
 const SIX = workloads('productpage-v1', 'details-v1', 'reviews-v1', 'reviews-v2', 'reviews-v3', 'ratings-v1');
 const VARIANTS = ['bare', 'off', 'exporting'] as const;
 type Variant = (typeof VARIANTS)[number];
 
 /** Four processes that know each other. */
-interface Set extends AsyncDisposable {
+interface Shop extends AsyncDisposable {
   urls: Record<Target, string>;
   pids: number[];
 }
@@ -63,12 +63,12 @@ collector.kill();
 
 /** CPU of all processes per request, which other work on the machine disturbs least, and what comes through. */
 async function compareCpu(): Promise<void> {
-  await using sets = new AsyncDisposableStack();
-  const running = new Map<Variant, Set>();
+  await using shops = new AsyncDisposableStack();
+  const running = new Map<Variant, Shop>();
   for (const variant of ['off', 'exporting'] as const)
-    running.set(variant, sets.use(await startSet(environments[variant])));
+    running.set(variant, shops.use(await startShop(environments[variant])));
   const page = await (await fetch(running.get('off')?.urls['productpage-v1'] ?? '')).text();
-  running.set('bare', sets.use(await startBare(Buffer.byteLength(page))));
+  running.set('bare', shops.use(await startBare(Buffer.byteLength(page))));
 
   const results = new Map<string, { us: number; measured: Measured }[]>();
   // Warm up, then take turns, so that a slow moment of the machine hits every variant.
@@ -76,14 +76,14 @@ async function compareCpu(): Promise<void> {
     for (const target of TARGETS) {
       for (const variant of VARIANTS) {
         progress(round === 0 ? 'warming up' : `CPU, round ${round} of ${options.rounds}: ${target}, ${variant}`);
-        const set = running.get(variant) as Set;
-        const before = cpuOf(set.pids);
+        const shop = running.get(variant) as Shop;
+        const before = cpuOf(shop.pids);
         const measured = await load({
-          url: set.urls[target],
+          url: shop.urls[target],
           connections: options.connections,
           seconds: options.seconds,
         });
-        const us = (cpuOf(set.pids) - before) / measured.requests;
+        const us = (cpuOf(shop.pids) - before) / measured.requests;
         if (round > 0) append(results, `${target}/${variant}`, { us, measured });
       }
     }
@@ -196,8 +196,8 @@ async function findSaturation(): Promise<void> {
     ['off', '#0b6e4f'],
     ['exporting', '#b5179e'],
   ] as const) {
-    await using set = await startSet(environments[variant]);
-    const url = set.urls['productpage-v1'];
+    await using shop = await startShop(environments[variant]);
+    const url = shop.urls['productpage-v1'];
     const { connections, seconds } = options;
     await load({ url, connections, seconds });
     const most = (await load({ url, connections, seconds })).perSecond;
@@ -265,7 +265,7 @@ async function soak(minutes: number): Promise<void> {
  * One version of each service, each at a port of its own that the others know: what plays the Kubernetes Service runs
  * in this process, and would take CPU from them.
  */
-async function startSet(env: Record<string, string>): Promise<Set> {
+async function startShop(env: Record<string, string>): Promise<Shop> {
   const measured = await Promise.all(
     workloads(...TARGETS).map(async (workload) => ({ workload, port: await freePort() })),
   );
@@ -281,7 +281,7 @@ async function startSet(env: Record<string, string>): Promise<Set> {
   };
 }
 
-async function startBare(pageBytes: number): Promise<Set> {
+async function startBare(pageBytes: number): Promise<Shop> {
   const ports = Object.fromEntries(await Promise.all(SERVICES.map(async (service) => [service, await freePort()])));
   const env = Object.assign(
     { PAGE_BYTES: String(pageBytes) },
