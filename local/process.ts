@@ -24,6 +24,7 @@ export interface ServiceProcessOptions {
 
 /** As in the Dockerfile, which gives the reason. */
 const NODE_OPTIONS = '--max-semi-space-size=4';
+const END_WITH_PARENT = import.meta.resolve('./end-with-parent.ts');
 const START_TIMEOUT_MS = 30_000;
 const LISTENING = /Server listening at http:\/\/\S+:(\d+)/;
 
@@ -36,10 +37,11 @@ export async function startService(
   service: Service,
   { env, onLine, signal }: ServiceProcessOptions,
 ): Promise<ServiceProcess> {
-  const child = spawn(process.execPath, ['--import', '@bookinfo/chassis/telemetry', 'src/server.ts'], {
+  const imports = ['--import', END_WITH_PARENT, '--import', '@bookinfo/chassis/telemetry'];
+  const child = spawn(process.execPath, [...imports, 'src/server.ts'], {
     cwd: fileURLToPath(new URL(`../services/${service}`, import.meta.url)),
     env: { PATH: process.env.PATH ?? '', NODE_OPTIONS, PORT: '0', LISTEN_ADDRESS: '127.0.0.1', ...env },
-    stdio: ['ignore', 'pipe', 'pipe'],
+    stdio: ['pipe', 'pipe', 'pipe'],
     // A Ctrl-C in the terminal reaches us alone, and we stop the services in order.
     detached: process.platform !== 'win32',
   });

@@ -6,12 +6,12 @@ import { WORKLOADS } from './workloads.ts';
 
 const USAGE = `Runs the whole of Bookinfo on this machine until Ctrl-C.
 
-Usage: pnpm start [options]
+Usage: npx pnpm@12 start [options]
 
-  --port PORT   where the page is (default 9080)
-  --traces      print every request's trace as a tree
-  --quiet       no logs of the services
-  --help        this text
+  -p, --port PORT   where the page is (default: the variable PORT, else 9080)
+      --traces      print every request's trace as a tree
+      --quiet       no logs of the services
+  -h, --help        this text
 
 Each service version is a process of its own. One port per service name plays the
 Kubernetes Service and takes the versions in turn, connection by connection.`;
@@ -22,8 +22,8 @@ const starting = new AbortController();
 let bookinfo: Bookinfo | undefined;
 let stopping = false;
 
-process.on('SIGINT', () => void stop(0));
-process.on('SIGTERM', () => void stop(0));
+// SIGHUP: the terminal was closed.
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => void stop(0));
 
 const receiver = options.traces ? await receiveOtlp(createTraceTree((text) => console.log(text))) : undefined;
 const width = Math.max(...WORKLOADS.filter(({ start }) => start).map(({ name }) => name.length));
@@ -85,10 +85,10 @@ function readOptions() {
   try {
     const { values } = parseArgs({
       options: {
-        port: { type: 'string', default: process.env.PORT || '9080' },
+        port: { type: 'string', short: 'p', default: process.env.PORT || '9080' },
         traces: { type: 'boolean', default: false },
         quiet: { type: 'boolean', default: false },
-        help: { type: 'boolean', default: false },
+        help: { type: 'boolean', short: 'h', default: false },
       },
     });
     if (values.help) {

@@ -108,3 +108,20 @@ test('a port in use is said in one line', async () => {
   expect(await run.exit).toBe(1);
   expect(run.stderr).toBe(`port ${occupant.port} is in use, choose another one with --port\n`);
 });
+
+const isAlive = (pid: number) => {
+  try {
+    return process.kill(pid, 0);
+  } catch {
+    return false;
+  }
+};
+
+test.each(['SIGHUP', 'SIGKILL'] as const)('start leaves no service behind when it gets %s', async (signal) => {
+  const run = runStart('-p', String(await freePort()));
+  await vi.waitUntil(() => run.stdout.includes('Ready after'), { timeout: 30_000 });
+  const pids = [...run.stdout.matchAll(/ pid (\d+)/g)].map(([, pid]) => Number(pid));
+  expect(pids).toHaveLength(7);
+  run.child.kill(signal);
+  await vi.waitUntil(() => !pids.some(isAlive), { timeout: 20_000 });
+});
