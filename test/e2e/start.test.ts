@@ -97,7 +97,7 @@ test.each([['--bogus'], ['--port', 'x'], ['--port', '70000']])(
   async (...args) => {
     const run = runStart(...args);
     expect(await run.exit).toBe(2);
-    expect(run.stderr).toContain('Usage: pnpm start');
+    expect(run.stderr).toContain('Usage: npx pnpm@12 start');
     expect(run.stderr).not.toMatch(/^ +at /m);
   },
 );
