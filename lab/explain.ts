@@ -3,7 +3,7 @@ import { execFile } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs, promisify, styleText } from 'node:util';
-import { explain, type Line, type Manifest, Refusal, render, UnknownSource, whyNot } from '@bookinfo/mesh';
+import { addressOf, explain, type Line, type Manifest, Refusal, render, UnknownSource, whyNot } from '@bookinfo/mesh';
 import { parseAllDocuments } from 'yaml';
 
 const ROOT = join(import.meta.dirname, '..');
@@ -97,14 +97,8 @@ async function main(): Promise<void> {
   const cluster = file ? undefined : await fromCluster(namespace);
   const manifests = cluster ?? ['k8s/bookinfo.yaml', ...(file ?? [])].flatMap(fromFile);
   if (!cluster && !file) console.error('No cluster with Istio answers: this is about k8s/bookinfo.yaml alone.');
-  const message = {
-    method,
-    host: url.hostname,
-    port: Number(url.port || 80),
-    path: url.pathname + url.search,
-    headers,
-  };
-  const explanation = explain(manifests, { ...message, from, now: Date.now() / 1000, ...(user && { user }) });
+  const request = { ...addressOf(url), method, headers, from, now: Date.now() / 1000, ...(user && { user }) };
+  const explanation = explain(manifests, request);
   const whatFor = wanted['why-not'];
   if (json)
     console.log(JSON.stringify(whatFor ? { ...explanation, whyNot: whyNot(explanation, whatFor) } : explanation));

@@ -3,8 +3,9 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { backendAt } from '../../local/bookinfo.ts';
 import { SERVICES } from '../../local/workloads.ts';
-import { backendAt, type Env, start } from '../support/service.ts';
+import { type Env, start } from '../support/service.ts';
 import { openStub } from '../support/stub.ts';
 
 /** What a service says on its way out when it does not start. */

@@ -2,9 +2,10 @@ import { once } from 'node:events';
 import { connect } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { describe, expect, test, vi } from 'vitest';
+import { backendAt } from '../../local/bookinfo.ts';
 import { SERVICES } from '../../local/workloads.ts';
 import { raw } from '../support/http.ts';
-import { backendAt, start, type TestedService, useService } from '../support/service.ts';
+import { start, type TestedService, useService } from '../support/service.ts';
 import { hangs, openStub } from '../support/stub.ts';
 
 interface RawAnswer {

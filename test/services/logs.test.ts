@@ -1,7 +1,8 @@
 import { describe, expect, test, vi } from 'vitest';
+import { backendAt } from '../../local/bookinfo.ts';
 import { freePort } from '../../local/free-port.ts';
 import { cookieOf, form } from '../support/http.ts';
-import { backendAt, start, useService } from '../support/service.ts';
+import { start, useService } from '../support/service.ts';
 
 const TRACE_ID = '0af7651916cd43dd8448eb211c80319c';
 

@@ -1,11 +1,12 @@
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { describe, expect, test } from 'vitest';
+import { backendAt } from '../../local/bookinfo.ts';
 import { freePort } from '../../local/free-port.ts';
 import { SERVICES } from '../../local/workloads.ts';
 import { DETAILS } from '../support/bodies.ts';
 import { raw } from '../support/http.ts';
-import { backendAt, start, type TestedService, useService } from '../support/service.ts';
+import { start, type TestedService, useService } from '../support/service.ts';
 import { answers, hangs, useStub } from '../support/stub.ts';
 import { KNOWN } from './known.ts';
 

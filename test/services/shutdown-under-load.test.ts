@@ -2,9 +2,10 @@ import { once } from 'node:events';
 import { connect } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
+import { backendAt } from '../../local/bookinfo.ts';
 import { freePort } from '../../local/free-port.ts';
 import { SERVICES, type Service } from '../../local/workloads.ts';
-import { backendAt, start, type TestedService } from '../support/service.ts';
+import { start, type TestedService } from '../support/service.ts';
 import { KNOWN } from './known.ts';
 
 /** What each answers alone. */

@@ -2,9 +2,10 @@ import { once } from 'node:events';
 import { connect } from 'node:net';
 import { Agent, request } from 'undici';
 import { describe, expect, test, vi } from 'vitest';
+import { backendAt } from '../../local/bookinfo.ts';
 import { SERVICES } from '../../local/workloads.ts';
 import { DETAILS, reviewsOf } from '../support/bodies.ts';
-import { backendAt, start } from '../support/service.ts';
+import { start } from '../support/service.ts';
 import { answers, answersAfter, hangs, openStub } from '../support/stub.ts';
 
 describe.concurrent('a service that is told to stop', () => {

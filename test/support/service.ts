@@ -1,7 +1,5 @@
 import { afterAll, beforeAll } from 'vitest';
 
-export { backendAt } from '../../local/bookinfo.ts';
-
 import { type ServiceProcess, startService } from '../../local/process.ts';
 import type { Service } from '../../local/workloads.ts';
 import { type Answer, http, type Options } from './http.ts';

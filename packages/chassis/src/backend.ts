@@ -127,7 +127,6 @@ function connect<Route extends string, S extends TSchema>(
       new Pool(origin, {
         connections: CONNECTIONS_PER_POOL,
         // A dead address must not keep a place for longer than a call waits.
-        connect: { timeout: timeoutMs },
         clientTtl: CONNECTION_LIFETIME_MS,
         keepAliveTimeout: IDLE_CONNECTION_MS,
         maxResponseSize: MAX_RESPONSE_BYTES,

@@ -25,5 +25,5 @@ export {
 } from './config.ts';
 export { HttpError } from './errors.ts';
 export { serve } from './serve.ts';
-export { callTry, readServerTiming, type ServerTiming, writeServerTiming } from './server-timing.ts';
+export { callTry, readServerTiming, type ServerTiming, tenths, writeServerTiming } from './server-timing.ts';
 export { validatorOf } from './validation.ts';

@@ -5,6 +5,7 @@ import type { FastifyChildLoggerFactory } from 'fastify/types/logger.js';
 import fp from 'fastify-plugin';
 import type { ChassisConfig } from './config.ts';
 import { PROBES } from './probes.ts';
+import { tenths } from './server-timing.ts';
 import { telemetry } from './telemetry.ts';
 import { traceIdOf } from './trace-id.ts';
 
@@ -60,7 +61,7 @@ export function record(app: FastifyInstance, log: FastifyBaseLogger, request: Fi
   const { method, route, status, durationMs } = request;
   const path = cut(request.path);
   const level = PROBES.has(route) && status < 400 ? 'debug' : 'info';
-  const line = { method, path, route, status, duration_ms: Math.round(durationMs * 10) / 10 };
+  const line = { method, path, route, status, duration_ms: tenths(durationMs) };
   log[level](line, `${method} ${path} ${status}`);
   app.observeRequest(request);
 }

@@ -6,7 +6,7 @@ import { validatorOf } from './validation.ts';
 const isCallTry = validatorOf(CallTry);
 
 /** Milliseconds with one decimal: more would pretend to know. */
-const tenths = (ms: number): number => Math.round(ms * 10) / 10;
+export const tenths = (ms: number): number => Math.round(ms * 10) / 10;
 
 /** A try as others are told of it. `origin` is the moment that `startMs` counts from, on the clock of `performance.now()`. */
 export function callTry({ startedAt, durationMs, outcome }: Try, origin: number): CallTry {

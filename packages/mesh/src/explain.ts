@@ -28,6 +28,11 @@ export interface Request extends Message {
   now: number;
 }
 
+/** Where a request to an `http:` URL goes. */
+export function addressOf({ hostname, port, pathname, search }: URL): Pick<Request, 'host' | 'port' | 'path'> {
+  return { host: hostname, port: Number(port || 80), path: pathname + search };
+}
+
 /** A decision on the way, and what follows from it. */
 export interface Step {
   text: string;

@@ -1,4 +1,12 @@
-export { type Explanation, explain, type Request, type Skipped, type Step, UnknownSource } from './explain.ts';
+export {
+  addressOf,
+  type Explanation,
+  explain,
+  type Request,
+  type Skipped,
+  type Step,
+  UnknownSource,
+} from './explain.ts';
 export type { Outcome } from './outcomes.ts';
 export { type Line, render, whyNot } from './render.ts';
 export { type Manifest, Refusal } from './world.ts';

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseAllDocuments } from 'yaml';
-import { type Explanation, explain, type Manifest, type Step } from '../src/index.ts';
+import { addressOf, type Explanation, explain, type Manifest, type Step } from '../src/index.ts';
 
 const ROOT = join(import.meta.dirname, '..', '..', '..');
 
@@ -34,10 +34,7 @@ export function ask(
     if (it.includes('\n')) return parse(it);
     return file(/^(k8s|istio|samples)\//.test(it) ? it : `istio/${it}.yaml`);
   });
-  const { hostname, port, pathname, search } = new URL(url);
-  const path = pathname + search;
-  const message = { method, host: hostname, port: Number(port || 80), path, headers };
-  return explain(manifests, { ...message, from, now, ...(user && { user }) });
+  return explain(manifests, { ...addressOf(new URL(url)), method, headers, from, now, ...(user && { user }) });
 }
 
 const rounded = (found: Record<string, number>) =>

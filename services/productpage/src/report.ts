@@ -1,4 +1,4 @@
-import { type Answer, callTry, readServerTiming, writeServerTiming } from '@bookinfo/chassis';
+import { type Answer, callTry, readServerTiming, tenths, writeServerTiming } from '@bookinfo/chassis';
 import type { BookDetails, Call, CallTry, PageReport, ReviewsOfProduct } from '@bookinfo/contract';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Backends } from './backends.ts';
@@ -30,7 +30,7 @@ export async function gatherPage(
   if (reviews.ok) Object.assign(reviewsCall.tries.at(-1) ?? {}, starsOf(reviews.body));
   const report = {
     productpage: { version: config.SERVICE_VERSION, pod: config.HOSTNAME },
-    durationMs: Math.round(reply.elapsedTime * 10) / 10,
+    durationMs: tenths(reply.elapsedTime),
     requestId: request.id,
     ...(request.traceId !== undefined && { traceId: request.traceId }),
     ...(caller.headers['end-user'] !== undefined && { endUser: caller.headers['end-user'] }),
@@ -60,6 +60,6 @@ function callsOfReviews(answer: Answer<ReviewsOfProduct>, last: CallTry | undefi
   return [...byService].map(([service, tries]) => ({
     service,
     parent: 'reviews',
-    tries: tries.map((t) => ({ ...t.try, startMs: Math.round((arrival + t.try.startMs) * 10) / 10 })),
+    tries: tries.map((t) => ({ ...t.try, startMs: tenths(arrival + t.try.startMs) })),
   }));
 }

@@ -1,7 +1,8 @@
 import { beforeEach, describe, expect, test } from 'vitest';
+import { backendAt } from '../../../local/bookinfo.ts';
 import { freePort } from '../../../local/free-port.ts';
 import { failuresOf } from '../../../test/support/failures.ts';
-import { backendAt, start } from '../../../test/support/service.ts';
+import { start } from '../../../test/support/service.ts';
 import { answers } from '../../../test/support/stub.ts';
 import { GOOD, useShop } from './shop.ts';
 

@@ -1,8 +1,9 @@
 import { beforeEach, describe, expect, test } from 'vitest';
+import { backendAt } from '../../../local/bookinfo.ts';
 import { freePort } from '../../../local/free-port.ts';
 import { RATINGS_ERROR, reviewsOf, stars } from '../../../test/support/bodies.ts';
 import { form } from '../../../test/support/http.ts';
-import { backendAt, start } from '../../../test/support/service.ts';
+import { start } from '../../../test/support/service.ts';
 import { answers, answersText, type Behaviour, firstly, refusesAsProxy, resets } from '../../../test/support/stub.ts';
 import { GOOD, useShop, wordsOf } from './shop.ts';
 

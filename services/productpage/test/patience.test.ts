@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
+import { backendAt } from '../../../local/bookinfo.ts';
 import { stallsOf } from '../../../test/support/failures.ts';
-import { backendAt, start } from '../../../test/support/service.ts';
+import { start } from '../../../test/support/service.ts';
 import { answers, answersAfter, type Behaviour, firstly, hangs, openStub } from '../../../test/support/stub.ts';
 import { GOOD } from './shop.ts';
 

@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest';
+import { backendAt } from '../../../local/bookinfo.ts';
 import { openKubeService } from '../../../local/kube-service.ts';
 import { RATINGS_ERROR, reviewsOf, stars } from '../../../test/support/bodies.ts';
-import { backendAt, start, useResource, useService } from '../../../test/support/service.ts';
+import { start, useResource, useService } from '../../../test/support/service.ts';
 import { answers, openStub, useStub } from '../../../test/support/stub.ts';
 import { GOOD, wordsOf } from './shop.ts';
 

@@ -1,7 +1,8 @@
 import { sign } from '@fastify/cookie';
 import { describe, expect, test } from 'vitest';
+import { backendAt } from '../../../local/bookinfo.ts';
 import { cookieOf, form } from '../../../test/support/http.ts';
-import { backendAt, start } from '../../../test/support/service.ts';
+import { start } from '../../../test/support/service.ts';
 import { useShop, wordsOf } from './shop.ts';
 
 describe('a session', () => {

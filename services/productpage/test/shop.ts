@@ -1,5 +1,6 @@
+import { backendAt } from '../../../local/bookinfo.ts';
 import { DETAILS, RATINGS, reviewsOf } from '../../../test/support/bodies.ts';
-import { backendAt, type Env, type TestedService, useService } from '../../../test/support/service.ts';
+import { type Env, type TestedService, useService } from '../../../test/support/service.ts';
 import { answers, type Stub, useStub } from '../../../test/support/stub.ts';
 
 export const GOOD = { details: DETAILS, reviews: reviewsOf('reviews-v1-abc'), ratings: RATINGS };

@@ -1,8 +1,9 @@
 import { describe, expect, test } from 'vitest';
+import { backendAt } from '../../../local/bookinfo.ts';
 import { freePort } from '../../../local/free-port.ts';
 import { RATINGS, RATINGS_ERROR } from '../../../test/support/bodies.ts';
 import { failuresOf, stallsOf } from '../../../test/support/failures.ts';
-import { backendAt, start, useService } from '../../../test/support/service.ts';
+import { start, useService } from '../../../test/support/service.ts';
 import { answers, answersAfter, type Behaviour, hangs, openStub, useStub } from '../../../test/support/stub.ts';
 
 const V2 = { ENABLE_RATINGS: 'true', STAR_COLOR: 'black' };

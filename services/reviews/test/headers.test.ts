@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest';
+import { backendAt } from '../../../local/bookinfo.ts';
 import { RATINGS } from '../../../test/support/bodies.ts';
 import { INHERITED_HEADERS } from '../../../test/support/inherited-headers.ts';
-import { backendAt, useService } from '../../../test/support/service.ts';
+import { useService } from '../../../test/support/service.ts';
 import { answers, useStub } from '../../../test/support/stub.ts';
 
 describe('what reviews tells ratings about a request', () => {

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
+import { backendAt } from '../../../local/bookinfo.ts';
 import { RATINGS } from '../../../test/support/bodies.ts';
-import { backendAt, useService } from '../../../test/support/service.ts';
+import { useService } from '../../../test/support/service.ts';
 import { answers, refusesAsProxy, useStub } from '../../../test/support/stub.ts';
 
 describe('reviews says in a Server-Timing header', () => {

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
+import { backendAt } from '../../../local/bookinfo.ts';
 import { type Collector, newTraceId, openCollector, sampled } from '../../support/collector.ts';
-import { backendAt, start, type TestedService } from '../../support/service.ts';
+import { start, type TestedService } from '../../support/service.ts';
 import { answers, hangs, openStub } from '../../support/stub.ts';
 
 test('each of the two tries at reviews is a span, and both are errors', async () => {

@@ -1,6 +1,7 @@
 import { describe, expect, test, vi } from 'vitest';
+import { backendAt } from '../../../local/bookinfo.ts';
 import { type Collector, newSpanId, newTraceId, openCollector, sampled } from '../../support/collector.ts';
-import { backendAt, type Env, type TestedService, useResource, useService } from '../../support/service.ts';
+import { type Env, type TestedService, useResource, useService } from '../../support/service.ts';
 import { answers, type Stub, useStub } from '../../support/stub.ts';
 
 interface Traced {

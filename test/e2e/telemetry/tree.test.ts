@@ -2,12 +2,12 @@ import { once } from 'node:events';
 import { createServer, request as httpRequest } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { describe, expect, test } from 'vitest';
-import { type Bookinfo, startBookinfo } from '../../../local/bookinfo.ts';
+import { type Bookinfo, backendAt, startBookinfo } from '../../../local/bookinfo.ts';
 import type { Span } from '../../../local/otlp.ts';
 import { workloads } from '../../../local/workloads.ts';
 import { newSpanId, newTraceId, openCollector, sampled } from '../../support/collector.ts';
 import { http } from '../../support/http.ts';
-import { backendAt, start, useResource } from '../../support/service.ts';
+import { start, useResource } from '../../support/service.ts';
 
 const ONE_OF_EACH = workloads('productpage-v1', 'details-v1', 'reviews-v3', 'ratings-v1');
 

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { explain } from '../../src/index.ts';
+import { addressOf, explain } from '../../src/index.ts';
 import { sentences } from '../ask.ts';
 import { digest, keyOfOutcome, type Recording } from './answers.ts';
 import { BASE, CASES, type Case, HOST, NAMESPACE, type Probe } from './cases.ts';
@@ -27,16 +27,11 @@ const SIGNIFICANCE = 1e-4 / cases.flatMap(({ probes }) => probes).length;
 function modelled({ manifests }: Case, probe: Probe) {
   const { from, method, headers, user } = probe;
   const url = new URL(probe.url, `http://${HOST}`);
-  const message = {
-    method,
-    host: url.hostname,
-    port: Number(url.port || 80),
-    path: url.pathname + url.search,
-    headers,
-  };
   const where = from === 'ingress' ? from : `${from}.${NAMESPACE}`;
   return explain([...BASE, ...manifests], {
-    ...message,
+    ...addressOf(url),
+    method,
+    headers,
     from: where,
     now: Date.parse(versions.date) / 1000,
     ...(user && { user }),
