@@ -72,6 +72,9 @@ test('a collector that refuses every batch costs one warning, not one per batch'
     await expect.poll(() => refusing.received.length).toBe(batches);
   }
   await details.request('/health');
+  await expect.poll(() => exportWarnings(details)).toHaveLength(1);
+  details.kill('SIGTERM');
+  await details.exit;
   expect(exportWarnings(details)).toHaveLength(1);
 });
 

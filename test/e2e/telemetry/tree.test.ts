@@ -76,9 +76,13 @@ describe('one page view is one connected tree', () => {
     const traceId = newTraceId();
     await view({ ...sampled(traceId), 'x-request-id': traceId });
     await collector.trace(traceId, 8);
-    const logged = lines.map((line) => JSON.parse(line)).filter((line) => line.trace_id === traceId);
-    expect(logged.map((line) => line.service).toSorted()).toEqual(['details', 'productpage', 'ratings', 'reviews']);
-    for (const line of logged) {
+    const logged = () => lines.map((line) => JSON.parse(line)).filter((line) => line.trace_id === traceId);
+    // Lines gather for a moment before they are written.
+    await expect
+      .poll(() => logged().map((line) => line.service))
+      .toEqual(expect.arrayContaining(['details', 'productpage', 'ratings', 'reviews']));
+    expect(logged()).toHaveLength(4);
+    for (const line of logged()) {
       expect(line).toMatchObject({
         request_id: traceId,
         status: 200,
