@@ -26,17 +26,24 @@ const MAX_TEXT_CHARACTERS = 80;
 export interface Question<Route extends string, S extends TSchema> {
   /** The path in OpenAPI spelling, such as `/reviews/{productId}`; low in cardinality, it names the client span. */
   route: Route;
-  /** What a good answer's body looks like. */
+  /** What a good answer's body looks like, whatever the method. */
   schema: S;
   /** For one try, from the first byte sent to the last one read. */
   timeoutMs: number;
+  /** Of a change, too: more than one wants a backend that knows a change it has already made. */
   tries?: number;
 }
 
+/** Never throws: a failure is an answer, and one line in the log of the request that the call is made for. */
 export interface Backend<Route extends string, T> {
-  /** Never throws: a failure is an answer, and one line in the log of the request that the call is made for. */
-  get(params: Record<ParamsIn<Route>, string | number>, caller: Caller): Promise<Answer<T>>;
+  get(params: Params<Route>, caller: Caller): Promise<Answer<T>>;
+  /** `body` is sent as JSON. */
+  put(params: Params<Route>, body: unknown, caller: Caller): Promise<Answer<T>>;
+  post(params: Params<Route>, body: unknown, caller: Caller): Promise<Answer<T>>;
+  delete(params: Params<Route>, caller: Caller): Promise<Answer<T>>;
 }
+export type Method = 'GET' | 'PUT' | 'POST' | 'DELETE';
+type Params<Route extends string> = Record<ParamsIn<Route>, string | number>;
 type ParamsIn<Route extends string> = Route extends `${string}{${infer Name}}${infer Rest}`
   ? Name | ParamsIn<Rest>
   : never;
@@ -142,7 +149,7 @@ function connect<Route extends string, S extends TSchema>(
   let turn = 0;
 
   /** One try. A plain timer and no stream: an AbortSignal for each kept every call in memory until its deadline. */
-  function ask(path: string, headers: Record<string, string>): Promise<Outcome<Static<S>>> {
+  function ask({ method, path, headers, body }: Request): Promise<Outcome<Static<S>>> {
     const pool = pools[turn++ % POOLS] as Pool;
     return new Promise((resolve) => {
       let request: Dispatcher.DispatchController | undefined;
@@ -163,7 +170,7 @@ function connect<Route extends string, S extends TSchema>(
       let responseHeaders: IncomingHttpHeaders = {};
       const chunks: Buffer[] = [];
       pool.dispatch(
-        { method: 'GET', path, headers },
+        { method, path, headers, body },
         {
           onRequestStart(controller) {
             request = controller;
@@ -188,34 +195,56 @@ function connect<Route extends string, S extends TSchema>(
     });
   }
 
-  async function askInSpan(path: string, headers: Record<string, string>, resendCount: number) {
-    if (!telemetry.enabled) return ask(path, headers);
-    const withTrace = { ...headers };
-    const request = { url: new URL(path, origin), urlTemplate: route, resendCount };
-    const endSpan = startClientSpan(request, carriesTrace ? withTrace : undefined);
-    const outcome = await ask(path, withTrace);
+  async function askInSpan(request: Request, resendCount: number) {
+    if (!telemetry.enabled) return ask(request);
+    const headers = { ...request.headers };
+    const { method, path } = request;
+    const described = { method, url: new URL(path, origin), urlTemplate: route, resendCount };
+    const endSpan = startClientSpan(described, carriesTrace ? headers : undefined);
+    const outcome = await ask({ ...request, headers });
     endSpan(outcome);
     return outcome;
   }
 
-  return {
-    async get(params, { headers, log }) {
-      const values: Record<string, string | number> = params;
-      const path = route.replace(/\{(\w+)\}/g, (_, param) => encodeURIComponent(values[param] ?? ''));
-      const tries: Try[] = [];
-      for (;;) {
-        const startedAt = performance.now();
-        const outcome = await askInSpan(path, headers, tries.length);
-        tries.push({ startedAt, durationMs: performance.now() - startedAt, outcome: withoutBody(outcome) });
-        if (!outcome.ok && tries.length < allowed) continue;
-        if (!outcome.ok) {
-          const line = { backend: name, status: outcome.status, tries: tries.length };
-          log.warn(line, `${name} ${describeReason(outcome.reason)}`);
-        }
-        return { ...outcome, tries, durationMs: performance.now() - (tries[0]?.startedAt ?? startedAt) };
+  async function call(method: Method, params: Params<Route>, { headers, log }: Caller, content?: unknown) {
+    const values: Record<string, string | number> = params;
+    const path = route.replace(/\{(\w+)\}/g, (_, param) => encodeURIComponent(values[param] ?? ''));
+    const body = content === undefined ? null : JSON.stringify(content);
+    const request = {
+      method,
+      path,
+      headers: body ? { ...headers, 'content-type': 'application/json' } : headers,
+      body,
+    };
+    const tries: Try[] = [];
+    for (;;) {
+      const startedAt = performance.now();
+      const outcome = await askInSpan(request, tries.length);
+      tries.push({ startedAt, durationMs: performance.now() - startedAt, outcome: withoutBody(outcome) });
+      if (!outcome.ok && tries.length < allowed) continue;
+      if (!outcome.ok) {
+        const line = { backend: name, status: outcome.status, tries: tries.length };
+        log.warn(line, `${name} ${describeReason(outcome.reason)}`);
       }
-    },
+      return { ...outcome, tries, durationMs: performance.now() - (tries[0]?.startedAt ?? startedAt) };
+    }
+  }
+
+  return {
+    get: (params, caller) => call('GET', params, caller),
+    put: (params, body, caller) => call('PUT', params, caller, body),
+    post: (params, body, caller) => call('POST', params, caller, body),
+    delete: (params, caller) => call('DELETE', params, caller),
   };
+}
+
+/** One try at a backend. */
+interface Request {
+  method: Method;
+  path: string;
+  headers: Record<string, string>;
+  /** JSON. */
+  body: string | null;
 }
 
 /** A reason in words, as logs have it: `answered 503`, `no answer within 3 s`. */

@@ -1,7 +1,7 @@
 import { context, propagation, type Span, SpanKind, SpanStatusCode, trace } from '@opentelemetry/api';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import fp from 'fastify-plugin';
-import type { Outcome, Reason } from './backend.ts';
+import type { Method, Outcome, Reason } from './backend.ts';
 import { PROBES } from './probes.ts';
 
 /**
@@ -48,6 +48,7 @@ function endServerSpan(span: Span, request: FastifyRequest, status: number): voi
 }
 
 export interface ClientRequest {
+  method: Method;
   url: URL;
   /** The path, low in cardinality, such as `/reviews/{productId}`. */
   urlTemplate: string;
@@ -57,13 +58,13 @@ export interface ClientRequest {
 
 /** A span around one try at a backend. `headers` gets the trace context with the span as the parent. */
 export function startClientSpan(
-  { url, urlTemplate, resendCount }: ClientRequest,
+  { method, url, urlTemplate, resendCount }: ClientRequest,
   headers: Record<string, string> | undefined,
 ): (outcome: Outcome<unknown>) => void {
-  const span = tracer.startSpan(`GET ${urlTemplate}`, {
+  const span = tracer.startSpan(`${method} ${urlTemplate}`, {
     kind: SpanKind.CLIENT,
     attributes: {
-      'http.request.method': 'GET',
+      'http.request.method': method,
       'url.full': url.href,
       'url.template': urlTemplate,
       'server.address': url.hostname,

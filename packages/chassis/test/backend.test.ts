@@ -1,3 +1,4 @@
+import { text } from 'node:stream/consumers';
 import { Type } from 'typebox';
 import { describe, expect, test } from 'vitest';
 import { freePort } from '../../../local/free-port.ts';
@@ -124,6 +125,43 @@ describe('a backend', () => {
     await using backend = await connect(stub.port);
     await backend.get({ id: '../y?z' }, { ...caller, headers: { 'end-user': 'jason' } });
     expect(stub.received).toMatchObject([{ path: '/x/..%2Fy%3Fz', headers: { 'end-user': 'jason' } }]);
+  });
+});
+
+describe('a change asked of a backend', () => {
+  const change = (backend: Connection) => ({
+    PUT: () => backend.put({ id: 7 }, { stars: 5 }, caller),
+    POST: () => backend.post({ id: 7 }, { stars: 5 }, caller),
+    DELETE: () => backend.delete({ id: 7 }, caller),
+  });
+
+  test.each([
+    ['PUT', '{"stars":5}', 'application/json'],
+    ['POST', '{"stars":5}', 'application/json'],
+    ['DELETE', '', undefined],
+  ] as const)('goes out as %s with the body %j', async (method, body, type) => {
+    const bodies: Promise<string>[] = [];
+    await using stub = await openStub((response, request) => {
+      bodies.push(text(request));
+      answers(BODY)(response, request);
+    });
+    await using backend = await connect(stub.port);
+    expect(await change(backend)[method]()).toMatchObject({ ok: true, body: BODY });
+    expect(stub.received).toMatchObject([{ method, path: '/x/7' }]);
+    expect(stub.received[0]?.headers['content-type']).toBe(type);
+    expect(await Promise.all(bodies)).toEqual([body]);
+  });
+
+  test('is sent again with its body where more tries are allowed', async () => {
+    const bodies: Promise<string>[] = [];
+    const behave = firstly(answers({}, 503), answers(BODY));
+    await using stub = await openStub((response, request) => {
+      bodies.push(text(request));
+      behave(response, request);
+    });
+    await using backend = await connect(stub.port, { tries: 2 });
+    expect(await change(backend).PUT()).toMatchObject({ ok: true, tries: [{}, {}] });
+    expect(await Promise.all(bodies)).toEqual(['{"stars":5}', '{"stars":5}']);
   });
 });
 
