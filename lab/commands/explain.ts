@@ -1,0 +1,129 @@
+/** What the mesh would do with a request, from files or from the cluster. */
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { styleText } from 'node:util';
+import {
+  addressOf,
+  explain as explainRequest,
+  type Line,
+  type Manifest,
+  Refusal,
+  render,
+  UnknownSource,
+  whyNot,
+} from '@bookinfo/mesh';
+import { Command, InvalidArgumentError } from '@commander-js/extra-typings';
+import { Type } from 'typebox';
+import { parseAllDocuments } from 'yaml';
+import { connect, listOf, requireIstio } from '../kubectl.ts';
+import { Obstacle } from '../obstacle.ts';
+
+const ROOT = join(import.meta.dirname, '../..');
+
+export const explain = new Command('explain')
+  .summary('what the mesh would do with a request, and why')
+  .description('What the mesh would do with a request, and why.')
+  .usage('[options] METHOD URL')
+  .argument('<method>', 'such as GET', readMethod)
+  .argument('<url>', 'such as http://localhost/productpage', readUrl)
+  .option('--from <name>', 'ingress (from outside), or a workload such as reviews-v2 or curl.default', 'ingress')
+  .option('-H, --header <line>', '"name: value", as curl takes it; may be given several times', readHeader)
+  .option('--user <name>', 'who is signed in at the product page')
+  .option(
+    '-f, --file <file>',
+    'manifests beside k8s/bookinfo.yaml, a later one replacing an earlier one; may be given several times',
+    (path, before: Manifest[] = []) => [...before, ...readManifests(path)],
+  )
+  .option('-n, --namespace <name>', 'of the cluster, beside istio-system', 'default')
+  .option('--context <name>', 'of kubectl, instead of the current one')
+  .option('--why-not <what>', 'what would have to differ to get to a subset (v2) or to be answered with a status (503)')
+  .option('--json', 'for programs')
+  .addHelpText(
+    'after',
+    `
+Without -f it asks the cluster that kubectl points to; without a cluster it takes k8s/bookinfo.yaml.
+
+Examples:
+  npx pnpm@12 lab explain GET http://localhost/productpage
+  npx pnpm@12 lab explain --user jason --why-not v1 GET http://localhost/productpage`,
+  )
+  .action(
+    async (
+      method,
+      url,
+      { from, header: headers = {}, user, file, namespace, context, whyNot: whatFor, json },
+      command,
+    ) => {
+      const cluster = file ? undefined : await fromCluster(namespace, context);
+      const manifests = cluster ?? [...readManifests('k8s/bookinfo.yaml'), ...(file ?? [])];
+      if (!cluster && !file) console.error('No cluster with Istio answers: this is about k8s/bookinfo.yaml alone.');
+      const request = { ...addressOf(url), method, headers, from, now: Date.now() / 1000, ...(user && { user }) };
+      try {
+        const explanation = explainRequest(manifests, request);
+        if (json)
+          console.log(JSON.stringify(whatFor ? { ...explanation, whyNot: whyNot(explanation, whatFor) } : explanation));
+        else if (whatFor) for (const sentence of whyNot(explanation, whatFor)) console.log(sentence);
+        else render(explanation).forEach(print);
+      } catch (error) {
+        if (error instanceof UnknownSource) command.error(error.message);
+        if (!(error instanceof Refusal)) throw error;
+        console.error(`This model does not know all of it:\n${error.problems.map((it) => `  ${it}`).join('\n')}`);
+        process.exitCode = 1;
+      }
+    },
+  );
+
+function readMethod(word: string): string {
+  if (!/^[A-Z]+$/.test(word)) throw new InvalidArgumentError('The first word is a method, such as GET.');
+  return word;
+}
+
+function readUrl(word: string): URL {
+  const url = URL.parse(word);
+  if (url?.protocol === 'http:') return url;
+  throw new InvalidArgumentError('The second word is a URL, such as http://localhost/productpage.');
+}
+
+function readHeader(line: string, before: Record<string, string> = {}): Record<string, string> {
+  const [, name, value] = /^([^:\s]+):\s*(.*)$/.exec(line) ?? [];
+  if (!name || value === undefined) throw new InvalidArgumentError('A header is "name: value".');
+  return { ...before, [name.toLowerCase()]: value };
+}
+
+function readManifests(path: string): Manifest[] {
+  const found = [path, join(ROOT, path)].find((it) => existsSync(it));
+  if (!found) throw new InvalidArgumentError(`There is no file ${path}.`);
+  return parseAllDocuments(readFileSync(found, 'utf8')).flatMap((document) => {
+    const [error] = document.errors;
+    if (error) throw new InvalidArgumentError(`${path}: ${error.message.split('\n')[0]}`);
+    return (document.toJS() as Manifest | null) ?? [];
+  });
+}
+
+const KINDS = [
+  'services,pods',
+  'gateways.networking.istio.io,virtualservices,destinationrules,serviceentries,envoyfilters',
+  'peerauthentications,requestauthentications,authorizationpolicies',
+].join();
+const GATEWAY_API = 'gateways.gateway.networking.k8s.io,httproutes';
+/** What the model checks strictly is looked at loosely here. */
+const Items = listOf(Type.Unsafe<Manifest>(Type.Object({ apiVersion: Type.String(), kind: Type.String() })));
+
+/** What the cluster has; undefined when none answers, or when it has no Istio. */
+async function fromCluster(namespace: string, context: string | undefined): Promise<Manifest[] | undefined> {
+  try {
+    const cluster = await connect({ context });
+    await requireIstio(cluster);
+    const get = async (kinds: string, where: string): Promise<Manifest[]> =>
+      (await cluster.get(Items, kinds, `--namespace=${where}`)).items;
+    const all = await Promise.all([...new Set([namespace, 'istio-system'])].map((it) => get(KINDS, it)));
+    const gatewayApi = await cluster.has('crd', 'httproutes.gateway.networking.k8s.io');
+    return [...all.flat(), ...(gatewayApi ? await get(GATEWAY_API, namespace) : [])];
+  } catch (error) {
+    if (error instanceof Obstacle) return undefined;
+    throw error;
+  }
+}
+
+const STYLES = { step: 'reset', skipped: 'dim', answer: 'bold', remark: 'yellow' } as const;
+const print = ({ text, kind }: Line): void => console.log(styleText(STYLES[kind], text));

@@ -1,0 +1,25 @@
+/** `npx pnpm@12 lab COMMAND`: one file per command in commands/. */
+import { Command, CommanderError, type CommandUnknownOpts } from '@commander-js/extra-typings';
+import { explain } from './commands/explain.ts';
+import { Obstacle } from './obstacle.ts';
+
+const program = new Command('npx pnpm@12 lab')
+  .usage('COMMAND [options]')
+  .description('What helps with the lab of docs/lab.md, on the cluster that kubectl points to.')
+  .helpOption('-h, --help', 'this text')
+  .helpCommand(false)
+  .showHelpAfterError()
+  .exitOverride();
+const COMMANDS: CommandUnknownOpts[] = [explain];
+for (const command of COMMANDS) program.addCommand(command.copyInheritedSettings(program));
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  // Commander has said what was wrong; 0 is for --help.
+  if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? 0 : 2;
+  else if (error instanceof Obstacle) {
+    console.error(error.message);
+    process.exitCode = 1;
+  } else throw error;
+}
