@@ -206,7 +206,7 @@ describe('what tutorials name is here', () => {
     'istio/canary-reviews.yaml',
     'istio/canary-productpage.yaml',
     'istio/security-policy.yaml',
-  ])('%s', (file) => {
+  ])('%s is a file', (file) => {
     expect(existsSync(join(ROOT, file))).toBe(true);
   });
 });
@@ -231,37 +231,47 @@ describe('a lesson is a file', () => {
 });
 
 describe('routes lead somewhere', () => {
-  test.each(of('VirtualService', istio).map((it) => [where(it), it] as const))('%s', (_, service) => {
-    expect(problems(service)).toEqual([]);
-  });
+  test.each(of('VirtualService', istio).map((it) => [where(it), it] as const))(
+    '%s leads to Services and subsets',
+    (_, service) => {
+      expect(problems(service)).toEqual([]);
+    },
+  );
 
-  test.each(of('HTTPRoute', istio).map((it) => [where(it), it] as const))('%s', (_, route) => {
-    const { parentRefs, rules } = spec<HTTPRoute>(route);
-    const namespace = namespaceOf(route);
-    for (const { kind = 'Gateway', name, port } of parentRefs) {
-      if (kind === 'Service') expect(portsOf(name, namespace), name).toContain(port);
-      else expect(of('Gateway', istio).map(({ doc }) => doc.metadata.name)).toContain(name);
-    }
-    for (const { backendRefs = [], filters = [] } of rules) {
-      const mirrors = filters.flatMap(({ requestMirror }) => (requestMirror ? [requestMirror.backendRef] : []));
-      for (const { name, port } of [...backendRefs, ...mirrors]) expect(portsOf(name, namespace), name).toContain(port);
-      const weights = backendRefs.map(({ weight }) => weight ?? 100 / backendRefs.length);
-      expect(weights.reduce((a, b) => a + b, 0)).toBe(100);
-    }
-  });
+  test.each(of('HTTPRoute', istio).map((it) => [where(it), it] as const))(
+    '%s leads to Services, by weights that add up',
+    (_, route) => {
+      const { parentRefs, rules } = spec<HTTPRoute>(route);
+      const namespace = namespaceOf(route);
+      for (const { kind = 'Gateway', name, port } of parentRefs) {
+        if (kind === 'Service') expect(portsOf(name, namespace), name).toContain(port);
+        else expect(of('Gateway', istio).map(({ doc }) => doc.metadata.name)).toContain(name);
+      }
+      for (const { backendRefs = [], filters = [] } of rules) {
+        const mirrors = filters.flatMap(({ requestMirror }) => (requestMirror ? [requestMirror.backendRef] : []));
+        for (const { name, port } of [...backendRefs, ...mirrors])
+          expect(portsOf(name, namespace), name).toContain(port);
+        const weights = backendRefs.map(({ weight }) => weight ?? 100 / backendRefs.length);
+        expect(weights.reduce((a, b) => a + b, 0)).toBe(100);
+      }
+    },
+  );
 
-  test.each(of('DestinationRule', istio).map((it) => [where(it), it] as const))('%s', (_, rule) => {
-    const { host, subsets = [] } = spec<DestinationRule>(rule);
-    expect(portsOf(host, namespaceOf(rule)), host).toBeDefined();
-    const selector = kubernetesServices.get(`${host}.${namespaceOf(rule)}`)?.selector;
-    for (const { name, labels } of subsets.filter((subset) => subset.labels))
-      expect(
-        podLabels.filter((pod) => matches(pod, { ...selector, ...labels })),
-        `pods of subset ${name}`,
-      ).not.toEqual([]);
-  });
+  test.each(of('DestinationRule', istio).map((it) => [where(it), it] as const))(
+    '%s has subsets that have pods',
+    (_, rule) => {
+      const { host, subsets = [] } = spec<DestinationRule>(rule);
+      expect(portsOf(host, namespaceOf(rule)), host).toBeDefined();
+      const selector = kubernetesServices.get(`${host}.${namespaceOf(rule)}`)?.selector;
+      for (const { name, labels } of subsets.filter((subset) => subset.labels))
+        expect(
+          podLabels.filter((pod) => matches(pod, { ...selector, ...labels })),
+          `pods of subset ${name}`,
+        ).not.toEqual([]);
+    },
+  );
 
-  test.each(of('Gateway', istio).map((it) => [where(it), it] as const))('%s', (_, gateway) => {
+  test.each(of('Gateway', istio).map((it) => [where(it), it] as const))('%s has a proxy', (_, gateway) => {
     const { selector, gatewayClassName } = spec<{ selector?: Labels; gatewayClassName?: string }>(gateway);
     if (selector) expect(installed.labels.some((labels) => matches(labels, selector))).toBe(true);
     else expect(['istio', 'istio-waypoint']).toContain(gatewayClassName);
@@ -311,31 +321,34 @@ test('destination-rule-all.yaml has a subset for every version that is meant to 
 
 describe('policies name who and what exists', () => {
   const policies = ['AuthorizationPolicy', 'PeerAuthentication', 'EnvoyFilter', 'RequestAuthentication'];
-  test.each(policies.flatMap((kind) => of(kind, istio)).map((it) => [where(it), it] as const))('%s', (_, policy) => {
-    const { selector, targetRefs = [], rules = [], portLevelMtls = {} } = spec<Policy>(policy);
-    const filter = spec<{ workloadSelector?: { labels: Labels } }>(policy).workloadSelector?.labels;
-    const wanted = selector?.matchLabels ?? filter ?? {};
-    const pods = podLabels.filter((labels) => matches(labels, wanted));
-    expect(pods, 'pods').not.toEqual([]);
+  test.each(policies.flatMap((kind) => of(kind, istio)).map((it) => [where(it), it] as const))(
+    '%s selects pods, and names accounts that they have',
+    (_, policy) => {
+      const { selector, targetRefs = [], rules = [], portLevelMtls = {} } = spec<Policy>(policy);
+      const filter = spec<{ workloadSelector?: { labels: Labels } }>(policy).workloadSelector?.labels;
+      const wanted = selector?.matchLabels ?? filter ?? {};
+      const pods = podLabels.filter((labels) => matches(labels, wanted));
+      expect(pods, 'pods').not.toEqual([]);
 
-    const namespace = namespaceOf(policy);
-    for (const { kind, name } of targetRefs)
-      if (kind === 'Service') expect(portsOf(name, namespace), name).toBeDefined();
+      const namespace = namespaceOf(policy);
+      for (const { kind, name } of targetRefs)
+        if (kind === 'Service') expect(portsOf(name, namespace), name).toBeDefined();
 
-    const callers = rules.flatMap(({ from = [] }) =>
-      from.flatMap(({ source: { principals = [], serviceAccounts: accounts = [] } }) => [
-        ...principals.map((principal) => principal.replace(/^cluster\.local\/ns\/(.+)\/sa\//, '$1/')),
-        ...accounts.map((account) => (account.includes('/') ? account : `${namespace}/${account}`)),
-      ]),
-    );
-    for (const caller of callers) expect([...serviceAccounts], caller).toContain(caller);
+      const callers = rules.flatMap(({ from = [] }) =>
+        from.flatMap(({ source: { principals = [], serviceAccounts: accounts = [] } }) => [
+          ...principals.map((principal) => principal.replace(/^cluster\.local\/ns\/(.+)\/sa\//, '$1/')),
+          ...accounts.map((account) => (account.includes('/') ? account : `${namespace}/${account}`)),
+        ]),
+      );
+      for (const caller of callers) expect([...serviceAccounts], caller).toContain(caller);
 
-    const served = [...kubernetesServices.values()]
-      .filter((service) => pods.some((labels) => service.selector && matches(labels, service.selector)))
-      .flatMap((service) => service.ports.map(({ port }) => `${port}`));
-    const ports = rules.flatMap(({ to = [] }) => to.flatMap(({ operation }) => operation.ports ?? []));
-    for (const port of [...ports, ...Object.keys(portLevelMtls)]) expect(served).toContain(port);
-  });
+      const served = [...kubernetesServices.values()]
+        .filter((service) => pods.some((labels) => service.selector && matches(labels, service.selector)))
+        .flatMap((service) => service.ports.map(({ port }) => `${port}`));
+      const ports = rules.flatMap(({ to = [] }) => to.flatMap(({ operation }) => operation.ports ?? []));
+      for (const port of [...ports, ...Object.keys(portLevelMtls)]) expect(served).toContain(port);
+    },
+  );
 
   test('tester.jwt is signed by the key and issuer that the gateway trusts, and carries the claim it routes by', () => {
     const [authentication, route] = parse('istio/canary-by-token.yaml') as [Resource, Resource];

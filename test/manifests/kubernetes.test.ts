@@ -157,23 +157,26 @@ describe('the files', () => {
 });
 
 describe('names meet', () => {
-  test.for(ofKind('Service').map((r) => [title(r), r.doc] as const))('%s', ([, doc]) => {
-    const spec = doc.spec as {
-      selector: Labels;
-      ports: { name: string; port: number; targetPort?: string | number }[];
-    };
-    const pods = podsOf({ matchLabels: spec.selector });
-    expect(pods, `pods of ${JSON.stringify(spec.selector)}`).not.toEqual([]);
-    for (const { port, targetPort = port } of spec.ports) {
-      for (const { spec: pod } of pods) {
-        const ports = pod.containers.flatMap((container) => container.ports ?? []);
-        expect(ports.flatMap(({ name, containerPort }) => [name, containerPort])).toContain(targetPort);
+  test.for(ofKind('Service').map((r) => [title(r), r.doc] as const))(
+    '%s selects pods that have its ports',
+    ([, doc]) => {
+      const spec = doc.spec as {
+        selector: Labels;
+        ports: { name: string; port: number; targetPort?: string | number }[];
+      };
+      const pods = podsOf({ matchLabels: spec.selector });
+      expect(pods, `pods of ${JSON.stringify(spec.selector)}`).not.toEqual([]);
+      for (const { port, targetPort = port } of spec.ports) {
+        for (const { spec: pod } of pods) {
+          const ports = pod.containers.flatMap((container) => container.ports ?? []);
+          expect(ports.flatMap(({ name, containerPort }) => [name, containerPort])).toContain(targetPort);
+        }
       }
-    }
-  });
+    },
+  );
 
   test.for([...ofKind('PodDisruptionBudget'), ...ofKind('NetworkPolicy')].map((r) => [title(r), r.doc] as const))(
-    '%s selects pods, and peers that exist',
+    '%s selects pods, and peers that are there',
     ([, doc]) => {
       const spec = doc.spec as {
         selector?: Selector;
@@ -210,53 +213,64 @@ describe('names meet', () => {
   const portsOf = (pods: PodTemplate[]): number[] =>
     pods.flatMap(({ spec }) => spec.containers.flatMap(({ ports = [] }) => ports.map((port) => port.containerPort)));
 
-  test.for(ofKind('HorizontalPodAutoscaler').map((r) => [title(r), r.doc] as const))('%s', ([, doc]) => {
-    const spec = doc.spec as {
-      scaleTargetRef: { kind: string; name: string };
-      metrics: { containerResource: { container: string; name: string } }[];
-    };
-    const target = workloads.find(
-      ({ doc: { kind }, name }) => kind === spec.scaleTargetRef.kind && name === spec.scaleTargetRef.name,
-    );
-    const containers = target?.doc.spec.template.spec.containers ?? [];
-    for (const { containerResource } of spec.metrics) {
-      const container = containers.find(({ name }) => name === containerResource.container);
-      expect(container?.resources?.requests?.[containerResource.name]).toBeDefined();
-    }
-  });
-
-  test.for(ofKind('Ingress').map((r) => [title(r), r.doc] as const))('%s', ([, doc]) => {
-    const spec = doc.spec as {
-      ingressClassName: string;
-      rules: { http: { paths: { path: string; backend: { service: { name: string; port: { name: string } } } }[] } }[];
-    };
-    expect(has('IngressClass', spec.ingressClassName)).toBe(true);
-    for (const { backend } of spec.rules.flatMap((rule) => rule.http.paths)) {
-      const service = ofKind('Service').find(({ doc: { metadata } }) => metadata.name === backend.service.name);
-      const ports = (service?.doc.spec as { ports: { name: string }[] } | undefined)?.ports;
-      expect(ports?.map(({ name }) => name)).toContain(backend.service.port.name);
-    }
-  });
-
-  test.for(workloads.map((w) => [title(w), w.doc] as const))('%s', ([, { spec }]) => {
-    const pod = spec.template.spec;
-    expect(matches(spec.selector, spec.template.metadata.labels), 'its selector and its pods').toBe(true);
-    if (pod.serviceAccountName)
-      expect(has('ServiceAccount', pod.serviceAccountName), pod.serviceAccountName).toBe(true);
-    for (const { configMap } of pod.volumes ?? [])
-      if (configMap) expect(has('ConfigMap', configMap.name), configMap.name).toBe(true);
-    for (const { env = [], ports = [], ...container } of pod.containers) {
-      for (const { valueFrom } of env) {
-        const wanted = valueFrom?.secretKeyRef;
-        if (!wanted) continue;
-        const secret = ofKind('Secret').find(({ doc }) => doc.metadata.name === wanted.name);
-        expect(Object.keys((secret?.doc.stringData as object | undefined) ?? {}), wanted.name).toContain(wanted.key);
+  test.for(ofKind('HorizontalPodAutoscaler').map((r) => [title(r), r.doc] as const))(
+    '%s scales a workload by what its container requests',
+    ([, doc]) => {
+      const spec = doc.spec as {
+        scaleTargetRef: { kind: string; name: string };
+        metrics: { containerResource: { container: string; name: string } }[];
+      };
+      const target = workloads.find(
+        ({ doc: { kind }, name }) => kind === spec.scaleTargetRef.kind && name === spec.scaleTargetRef.name,
+      );
+      const containers = target?.doc.spec.template.spec.containers ?? [];
+      for (const { containerResource } of spec.metrics) {
+        const container = containers.find(({ name }) => name === containerResource.container);
+        expect(container?.resources?.requests?.[containerResource.name]).toBeDefined();
       }
-      const probes = [container.startupProbe, container.livenessProbe, container.readinessProbe];
-      for (const { port } of probes.flatMap((probe) => probe?.httpGet ?? probe?.tcpSocket ?? []))
-        expect(ports.flatMap(({ name, containerPort }) => [name, containerPort])).toContain(port);
-    }
-  });
+    },
+  );
+
+  test.for(ofKind('Ingress').map((r) => [title(r), r.doc] as const))(
+    '%s leads to named ports of Services',
+    ([, doc]) => {
+      const spec = doc.spec as {
+        ingressClassName: string;
+        rules: {
+          http: { paths: { path: string; backend: { service: { name: string; port: { name: string } } } }[] };
+        }[];
+      };
+      expect(has('IngressClass', spec.ingressClassName)).toBe(true);
+      for (const { backend } of spec.rules.flatMap((rule) => rule.http.paths)) {
+        const service = ofKind('Service').find(({ doc: { metadata } }) => metadata.name === backend.service.name);
+        const ports = (service?.doc.spec as { ports: { name: string }[] } | undefined)?.ports;
+        expect(ports?.map(({ name }) => name)).toContain(backend.service.port.name);
+      }
+    },
+  );
+
+  test.for(workloads.map((w) => [title(w), w.doc] as const))(
+    '%s names what is there: labels, account, configuration, secrets, ports',
+    ([, { spec }]) => {
+      const pod = spec.template.spec;
+      expect(matches(spec.selector, spec.template.metadata.labels), 'its selector and its pods').toBe(true);
+      if (pod.serviceAccountName)
+        expect(has('ServiceAccount', pod.serviceAccountName), pod.serviceAccountName).toBe(true);
+      for (const { configMap } of pod.volumes ?? [])
+        if (configMap) expect(has('ConfigMap', configMap.name), configMap.name).toBe(true);
+      for (const { env = [], ports = [], ...container } of pod.containers) {
+        for (const { valueFrom } of env) {
+          const wanted = valueFrom?.secretKeyRef;
+          if (!wanted) continue;
+          const secret = ofKind('Secret').find(({ doc }) => doc.metadata.name === wanted.name);
+          expect(Object.keys((secret?.doc.stringData as object | undefined) ?? {}), wanted.name).toContain(wanted.key);
+        }
+        const probes = [container.startupProbe, container.livenessProbe, container.readinessProbe];
+        for (const { port } of probes.flatMap((probe) => probe?.httpGet ?? probe?.tcpSocket ?? []))
+          expect(ports.flatMap(({ name, containerPort }) => [name, containerPort])).toContain(port);
+      }
+    },
+  );
 });
 
 describe('every pod', () => {

@@ -40,7 +40,7 @@ describe('a backend', () => {
     expect(stub.received).toMatchObject([{ method: 'GET', path: '/x/7' }]);
   });
 
-  test('may be of another make and send none of our headers', async () => {
+  test('that is no program of ours, and names neither version nor pod, is told without them', async () => {
     await using stub = await openStub(answers({ ...BODY, more: true }));
     await using backend = await connect(stub.port);
     expect(await ask(backend)).toMatchObject({ ok: true, servedBy: { version: undefined, pod: undefined } });

@@ -31,28 +31,28 @@ test('what Istio does not define is said to be so', () => {
 });
 
 describe('what the model does not know, it refuses by kind, name and field', () => {
-  test.for<[manifests: Manifest[], problem: string]>([
+  test.for<[problem: string, manifests: Manifest[]]>([
     [
-      spoiled('istio/destination-rule-reviews-circuit-breaker.yaml', 'outlierDetection', 'circuitBreaker'),
       'DestinationRule default/reviews: spec.trafficPolicy.circuitBreaker is not a field that this model knows',
+      spoiled('istio/destination-rule-reviews-circuit-breaker.yaml', 'outlierDetection', 'circuitBreaker'),
     ],
     [
-      [virtualService('reviews', { hosts: ['reviews'], tcp: [] })],
       'VirtualService default/reviews: spec.tcp is not a field that this model knows',
+      [virtualService('reviews', { hosts: ['reviews'], tcp: [] })],
     ],
     [
-      [virtualService('reviews', { hosts: ['reviews'], http: [{ corsPolicy: {} }] })],
       'VirtualService default/reviews: spec.http[0].corsPolicy is not a field that this model knows',
+      [virtualService('reviews', { hosts: ['reviews'], http: [{ corsPolicy: {} }] })],
     ],
     [
-      [security('AuthorizationPolicy', 'ask', { action: 'CUSTOM' })],
       'AuthorizationPolicy default/ask: spec.action must be equal to one of the allowed values',
+      [security('AuthorizationPolicy', 'ask', { action: 'CUSTOM' })],
     ],
     [
-      [{ apiVersion: 'networking.istio.io/v1', kind: 'Sidecar', metadata: { name: 'default' }, spec: {} }],
       'Sidecar default/default: this model does not know the kind',
+      [{ apiVersion: 'networking.istio.io/v1', kind: 'Sidecar', metadata: { name: 'default' }, spec: {} }],
     ],
-  ])('%#', ([manifests, problem]) => {
+  ])('%s', ([problem, manifests]) => {
     expect(() => ask(PAGE, [manifests])).toThrow(problem);
   });
 });

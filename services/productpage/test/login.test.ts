@@ -150,7 +150,7 @@ describe('signing in', () => {
     });
   });
 
-  test('out ends the session', async () => {
+  test('is undone by signing out: the cookie goes', async () => {
     const { status, headers } = await logout({ cookie: 'session=jason.x' });
     expect(status).toBe(302);
     expect(headers['set-cookie']).toMatch(/^session=; .*Expires=Thu, 01 Jan 1970 00:00:00 GMT/);
