@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import fp from 'fastify-plugin';
 import { Refusal } from './errors.ts';
+import { pathOf } from './path.ts';
 import { PROBES } from './probes.ts';
 import { record } from './request-context.ts';
 
@@ -98,7 +99,7 @@ async function addConnections(app: FastifyInstance) {
       requests.delete(raw);
       finish(request);
       const status = reply.raw.writableFinished ? reply.statusCode : CLIENT_HUNG_UP;
-      const path = request.originalUrl.split('?', 1)[0] ?? '';
+      const path = pathOf(request.originalUrl);
       record(app, request.log, {
         method: request.method,
         path,

@@ -27,4 +27,6 @@ export { HttpError } from './errors.ts';
 export { type Origin, onBehalfOf, originOf } from './origin.ts';
 export { serve } from './serve.ts';
 export { callTry, readServerTiming, type ServerTiming, tenths, writeServerTiming } from './server-timing.ts';
+export { telemetry } from './telemetry.ts';
+export { traceIdOf } from './trace-id.ts';
 export { validatorOf } from './validation.ts';

@@ -2,6 +2,7 @@ import { METHODS } from 'node:http';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import fp from 'fastify-plugin';
 import findMyWay from 'find-my-way';
+import { pathOf } from './path.ts';
 
 /**
  * For a path that exists, `OPTIONS` is 200 and a method it does not have is 405, both with `Allow`; everything else that
@@ -18,7 +19,7 @@ async function addMethods(app: FastifyInstance, { maxParamLength }: { maxParamLe
   });
 
   app.setNotFoundHandler((request: FastifyRequest, reply: FastifyReply) => {
-    const path = request.url.split('?', 1)[0] ?? '';
+    const path = pathOf(request.url);
     const allowed = METHODS.filter((method) => known.find(method as findMyWay.HTTPMethod, path));
     // A route that takes the method has sent the request here itself.
     if (allowed.length === 0 || allowed.includes(request.method)) {

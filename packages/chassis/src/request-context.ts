@@ -16,7 +16,6 @@ declare module 'fastify' {
   interface FastifyRequest {
     /** The route's pattern in OpenAPI spelling, such as `/details/{productId}`; undefined when none matched. */
     route: string | undefined;
-    traceId: string | undefined;
   }
 }
 
@@ -71,7 +70,6 @@ export const requestContext = fp(addRequestContext, { name: 'request-context', f
 
 async function addRequestContext(app: FastifyInstance, { config }: { config: ChassisConfig }) {
   app.decorateRequest('route', undefined);
-  app.decorateRequest('traceId', undefined);
 
   app.addHook('onRoute', (route) => {
     route.config = { ...route.config, openApiPath: openApiPath(route.url) };
@@ -79,7 +77,6 @@ async function addRequestContext(app: FastifyInstance, { config }: { config: Cha
 
   app.addHook('onRequest', async (request, reply) => {
     request.route = request.routeOptions.config.openApiPath;
-    request.traceId = traceIdOf(request.headers);
     reply.headers(answerHeaders(config, request.id));
   });
 }

@@ -2,6 +2,7 @@ import { context, propagation, type Span, SpanKind, SpanStatusCode, trace } from
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import fp from 'fastify-plugin';
 import type { Method, Outcome, Reason } from './backend.ts';
+import { pathOf } from './path.ts';
 import { PROBES } from './probes.ts';
 
 /**
@@ -30,7 +31,7 @@ async function addServerSpans(app: FastifyInstance) {
 function attributesOf({ method, url, protocol, host, port, ip, raw, headers }: FastifyRequest) {
   return {
     'http.request.method': method,
-    'url.path': cut(url.split('?', 1)[0]),
+    'url.path': cut(pathOf(url)),
     'url.scheme': protocol,
     'server.address': cut(host),
     ...(port !== null && { 'server.port': port }),

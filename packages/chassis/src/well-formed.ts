@@ -2,12 +2,13 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { FastifyInstance } from 'fastify';
 import fp from 'fastify-plugin';
 import { Refusal } from './errors.ts';
+import { pathOf } from './path.ts';
 
 /** A URL whose path the router can decode: the same one, or one that `wellFormed` tells by its being another. */
 export function routable(url: string): string {
   if (!url.includes('%')) return url;
   try {
-    decodeURIComponent(url.split('?', 1)[0] ?? '');
+    decodeURIComponent(pathOf(url));
     return url;
   } catch {
     return url.replaceAll('%', '%25');

@@ -1,4 +1,4 @@
-import { type Answer, callTry, readServerTiming, tenths, writeServerTiming } from '@bookinfo/chassis';
+import { type Answer, callTry, readServerTiming, tenths, traceIdOf, writeServerTiming } from '@bookinfo/chassis';
 import type { BookDetails, Call, CallTry, PageReport, ReviewsOfProduct } from '@bookinfo/contract';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Backends } from './backends.ts';
@@ -28,11 +28,12 @@ export async function gatherPage(
   const detailsCall = { service: 'details', parent: 'productpage', tries: triesOf(details, arrival) };
   const reviewsCall = { service: 'reviews', parent: 'productpage', tries: triesOf(reviews, arrival) };
   if (reviews.ok) Object.assign(reviewsCall.tries.at(-1) ?? {}, starsOf(reviews.body));
+  const traceId = traceIdOf(request.headers);
   const report = {
     productpage: { version: config.SERVICE_VERSION, pod: config.HOSTNAME },
     durationMs: tenths(reply.elapsedTime),
     requestId: request.id,
-    ...(request.traceId !== undefined && { traceId: request.traceId }),
+    ...(traceId !== undefined && { traceId }),
     ...(caller.headers['end-user'] !== undefined && { endUser: caller.headers['end-user'] }),
     calls: [detailsCall, reviewsCall, ...callsOfReviews(reviews, reviewsCall.tries.at(-1))],
   };
