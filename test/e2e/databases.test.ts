@@ -2,6 +2,7 @@ import { globSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { beforeEach, describe, expect, test, vi } from 'vitest';
+import { newTraceId, openCollector, sampled } from '../support/collector.ts';
 import { createMariaDb, createMongoDb, type Database, mariaDbPath, mongoDbPath } from '../support/databases.ts';
 import { type Env, start, type TestedService, useResource, useService } from '../support/service.ts';
 
@@ -87,7 +88,7 @@ function answersFrom(database: Database) {
   });
 
   test('serves many requests at a time', async () => {
-    const answers = await Promise.all(Array.from({ length: 200 }, () => read(ratings)));
+    const answers = await Promise.all(Array.from({ length: 50 }, () => read(ratings)));
     for (const answer of answers) expect(answer).toEqual(SEEDED);
   });
 
@@ -113,6 +114,18 @@ function answersFrom(database: Database) {
     expect(performance.now() - begin).toBeLessThan(10_000);
     await database.signal('SIGCONT');
     await vi.waitFor(async () => expect(await read(ratings)).toEqual(SEEDED), { timeout: 20_000 });
+  });
+
+  test('asks the database in a span below the one of the request', async () => {
+    await using collector = await openCollector();
+    await using ratings = await start('ratings', { ...database.env, ...collector.env });
+    await vi.waitFor(async () => expect(await read(ratings)).toEqual(SEEDED));
+    const traceId = newTraceId();
+    await ratings.request('/ratings/0', { headers: sampled(traceId) });
+    const spans = await collector.trace(traceId, 2);
+    const server = spans.find(({ kind }) => kind === 2);
+    const query = spans.find(({ attributes }) => attributes['db.system.name'] ?? attributes['db.system']);
+    expect(query).toMatchObject({ kind: 3, parentSpanId: server?.spanId });
   });
 
   test('starts before the database does', async () => {

@@ -1,6 +1,8 @@
+import { text } from 'node:stream/consumers';
 import { describe, expect, test, vi } from 'vitest';
 import { SERVICES } from '../../local/workloads.ts';
 import { start, useService } from '../support/service.ts';
+import { openStub } from '../support/stub.ts';
 
 const COUNT = 'http_server_request_duration_seconds_count';
 
@@ -73,4 +75,20 @@ test('numbers in the path are one route, in the spelling of OpenAPI', async () =
   expect(text).toContain(
     `${COUNT}{http_request_method="GET",http_route="/reviews/{productId}",http_response_status_code="200"} 3`,
   );
+});
+
+test("OpenTelemetry's metrics of the runtime are exported where they are asked for", async () => {
+  let exported = '';
+  await using collector = await openStub(async (response, request) => {
+    exported += await text(request);
+    response.end();
+  });
+  await using _ = await start('details', {
+    OTEL_EXPORTER_OTLP_ENDPOINT: `http://127.0.0.1:${collector.port}`,
+    OTEL_EXPORTER_OTLP_PROTOCOL: 'http/json',
+    OTEL_METRICS_EXPORTER: 'otlp',
+    OTEL_METRIC_EXPORT_INTERVAL: '500',
+    OTEL_METRIC_EXPORT_TIMEOUT: '400',
+  });
+  await vi.waitFor(() => expect(exported).toContain('nodejs.eventloop.delay.p99'), { timeout: 20_000 });
 });

@@ -1,4 +1,4 @@
-import type { App } from '@bookinfo/chassis';
+import { type App, telemetry } from '@bookinfo/chassis';
 import type { Config } from '../config.ts';
 import type { Store } from './store.ts';
 
@@ -12,8 +12,10 @@ export async function openStore(app: App, config: Config): Promise<Store> {
 async function load(config: Config): Promise<Store> {
   switch (config.STORE) {
     case 'mysql':
+      await telemetry.instrument('mysql2');
       return (await import('./mysql.ts')).openMySqlStore(config);
     case 'mongodb':
+      await telemetry.instrument('mongodb');
       return (await import('./mongodb.ts')).openMongoStore(config);
     case 'memory':
       return (await import('./memory.ts')).openMemoryStore();
