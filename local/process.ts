@@ -1,8 +1,9 @@
-import { spawn } from 'node:child_process';
+import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import type { Listening } from './preload.ts';
 import type { Service } from './workloads.ts';
 
 export interface ServiceProcess {
@@ -24,55 +25,52 @@ export interface ServiceProcessOptions {
 
 /** As in the Dockerfile, which gives the reason. */
 const NODE_OPTIONS = '--max-semi-space-size=4';
-const END_WITH_PARENT = import.meta.resolve('./end-with-parent.ts');
+const PRELOAD = import.meta.resolve('./preload.ts');
 const START_TIMEOUT_MS = 30_000;
-const LISTENING = /Server listening at http:\/\/\S+:(\d+)/;
 
 /**
- * Starts a service as its package.json does, on loopback and any free port, and waits until its log says that it listens
- * (so LOG_LEVEL must let `info` through).
+ * Starts a service as its package.json does, on loopback and any free port, and waits until it listens.
  * @throws {Error} when it exits before that, or takes too long; the text has what it printed
  */
 export async function startService(
   service: Service,
   { env, onLine, signal }: ServiceProcessOptions,
 ): Promise<ServiceProcess> {
-  const imports = ['--import', END_WITH_PARENT, '--import', '@bookinfo/chassis/telemetry'];
+  const imports = ['--import', PRELOAD, '--import', '@bookinfo/chassis/telemetry'];
   const child = spawn(process.execPath, [...imports, 'src/server.ts'], {
     cwd: fileURLToPath(new URL(`../services/${service}`, import.meta.url)),
     env: { PATH: process.env.PATH ?? '', NODE_OPTIONS, PORT: '0', LISTEN_ADDRESS: '127.0.0.1', ...env },
-    stdio: ['pipe', 'pipe', 'pipe'],
+    stdio: ['pipe', 'pipe', 'pipe', 'ipc'],
     // A Ctrl-C in the terminal reaches us alone, and we stop the services in order.
     detached: process.platform !== 'win32',
-  });
+  }) as ChildProcessWithoutNullStreams;
+  const closed = once(child, 'close');
   const exit = once(child, 'exit').then(([code, name]) => (code ?? name) as number | NodeJS.Signals);
   const abort = () => child.kill('SIGTERM');
   signal?.addEventListener('abort', abort);
 
   const printed: string[] = [];
-  const port = new Promise<number>((resolve) => {
-    const readers = [child.stdout, child.stderr].map((input) => createInterface({ input }));
-    for (const reader of readers) {
-      reader.on('line', (line) => {
-        if (printed.length < 20) printed.push(line);
-        onLine?.(line);
-        const found = LISTENING.exec(line)?.[1];
-        if (!found) return;
-        resolve(Number(found));
-        if (onLine) return;
-        for (const r of readers) r.close();
-        child.stdout.resume();
-        child.stderr.resume();
-      });
-    }
-  });
+  const readers = [child.stdout, child.stderr].map((input) => createInterface({ input }));
+  for (const reader of readers) {
+    reader.on('line', (line) => {
+      if (printed.length < 20) printed.push(line);
+      onLine?.(line);
+    });
+  }
+  const port = once(child, 'message').then(([message]) => (message as Listening).port);
 
-  const timeout = sleep(START_TIMEOUT_MS, 'did not say that it listens', { ref: false });
+  const timeout = sleep(START_TIMEOUT_MS, 'does not listen', { ref: false });
   const first = await Promise.race([port, exit.then((code) => `ended with ${code}`), timeout]);
   signal?.removeEventListener('abort', abort);
   if (typeof first === 'string') {
     child.kill('SIGKILL');
+    await closed;
     throw new Error(`${service} ${first}:\n${printed.join('\n')}`);
+  }
+  if (!onLine) {
+    for (const reader of readers) reader.close();
+    child.stdout.resume();
+    child.stderr.resume();
   }
   return { port: first, pid: child.pid ?? 0, exit, kill: (signal) => child.kill(signal) };
 }
