@@ -41,6 +41,20 @@ describe('the log', () => {
     await vi.waitFor(() => expect(linesOf(requestId)).toMatchObject([{ path, status }]));
   });
 
+  test.each([
+    ['details', undefined],
+    ['details:9080', undefined],
+    ['details-shadow.example', undefined],
+    ['details-shadow', true],
+    ['details-shadow:9080', true],
+    ['details.default.svc.cluster.local-shadow', true],
+  ])('tells a mirrored request by its host: %s', async (host, mirrored) => {
+    const requestId = `log-host-${host}`;
+    await details.request('/details/0', { headers: { 'x-request-id': requestId, host } });
+    await vi.waitFor(() => expect(linesOf(requestId)).toHaveLength(1));
+    expect(linesOf(requestId)[0].mirrored).toBe(mirrored);
+  });
+
   test('leaves out probes and scrapes', async () => {
     for (const path of ['/health', '/health/live', '/health/ready', '/metrics']) {
       await details.request(path, { headers: { 'x-request-id': 'log-probe' } });

@@ -6,7 +6,7 @@ import fp from 'fastify-plugin';
 import { Refusal } from './errors.ts';
 import { pathOf } from './path.ts';
 import { PROBES } from './probes.ts';
-import { record } from './request-context.ts';
+import { isMirrored, record } from './request-context.ts';
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -106,6 +106,7 @@ async function addConnections(app: FastifyInstance) {
         route: request.route,
         status,
         durationMs: reply.elapsedTime,
+        mirrored: isMirrored(request.headers),
       });
     });
     if (!isRefused) return done();

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import type { IncomingMessage } from 'node:http';
+import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import type { FastifyBaseLogger, FastifyInstance } from 'fastify';
 import type { FastifyChildLoggerFactory } from 'fastify/types/logger.js';
 import fp from 'fastify-plugin';
@@ -29,6 +29,10 @@ export function requestIdOf({ headers }: IncomingMessage): string {
   return REQUEST_ID.test(given) ? given : randomUUID();
 }
 
+/** Envoy marks the host of a request that it mirrors: `reviews-shadow:9080`. */
+const MIRRORED_HOST = /-shadow(:\d+)?$/;
+export const isMirrored = ({ host }: IncomingHttpHeaders): boolean => MIRRORED_HOST.test(host ?? '');
+
 /** The logger of a request. While we trace, each line names the span it is written in, else the trace of a proxy. */
 export const childLoggerOf: FastifyChildLoggerFactory = (logger, bindings, options, { headers }) => {
   const traceId = telemetry.enabled ? undefined : traceIdOf(headers);
@@ -53,14 +57,16 @@ export interface FinishedRequest {
   route: string | undefined;
   status: number;
   durationMs: number;
+  /** A copy that a mesh sent for comparison; nobody gets its answer. */
+  mirrored: boolean;
 }
 
 /** One log line and one count of a request, whatever its end was. Probes make no line while they succeed. */
 export function record(app: FastifyInstance, log: FastifyBaseLogger, request: FinishedRequest): void {
-  const { method, route, status, durationMs } = request;
+  const { method, route, status, durationMs, mirrored } = request;
   const path = cut(request.path);
   const level = PROBES.has(route) && status < 400 ? 'debug' : 'info';
-  const line = { method, path, route, status, duration_ms: tenths(durationMs) };
+  const line = { method, path, route, status, duration_ms: tenths(durationMs), ...(mirrored && { mirrored }) };
   log[level](line, `${method} ${path} ${status}`);
   app.observeRequest(request);
 }

@@ -40,5 +40,5 @@ export function answerUnparsable(
   socket.destroySoon();
 
   const log = app.log.child({ request_id: requestId, code: error.code });
-  record(app, log, { method: '_OTHER', path: '', route: undefined, status, durationMs: 0 });
+  record(app, log, { method: '_OTHER', path: '', route: undefined, status, durationMs: 0, mirrored: false });
 }
