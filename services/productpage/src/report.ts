@@ -1,9 +1,12 @@
 import { type Answer, callTry, readServerTiming, tenths, traceIdOf, writeServerTiming } from '@bookinfo/chassis';
 import type { BookDetails, Call, CallTry, PageReport, ReviewsOfProduct } from '@bookinfo/contract';
+import { trace } from '@opentelemetry/api';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Backends } from './backends.ts';
 import { callerOf } from './caller.ts';
 import type { Config } from './config.ts';
+import { inOneLine } from './pages/calls.ts';
+import { currentUser } from './session.ts';
 
 /** What the page shows of a product, and how it came about: the page draws the report, the API sends it. */
 export interface GatheredPage {
@@ -12,7 +15,10 @@ export interface GatheredPage {
   report: PageReport;
 }
 
-/** Asks details and reviews at the same time. Says who was asked in the answer's `Server-Timing` header too. */
+/**
+ * Asks details and reviews at the same time. Who was asked, and for whom, is also in the answer's `Server-Timing` header,
+ * in the request's line in the log, and in its span.
+ */
 export async function gatherPage(
   request: FastifyRequest,
   reply: FastifyReply,
@@ -38,6 +44,9 @@ export async function gatherPage(
     calls: [detailsCall, reviewsCall, ...callsOfReviews(reviews, reviewsCall.tries.at(-1))],
   };
   const tries = report.calls.flatMap((call) => call.tries.map((t) => ({ service: call.service, try: t })));
+  const user = currentUser(request);
+  request.log = request.log.child({ ...(user !== undefined && { end_user: user }), calls: inOneLine(report.calls) });
+  if (user !== undefined) trace.getActiveSpan()?.setAttribute('enduser.id', user);
   reply.header('server-timing', writeServerTiming({ totalMs: report.durationMs, tries }));
   return { details, reviews, report };
 }

@@ -1,4 +1,4 @@
-import { beforeEach, describe, expect, test } from 'vitest';
+import { beforeEach, describe, expect, test, vi } from 'vitest';
 import { backendAt } from '../../../local/bookinfo.ts';
 import { freePort } from '../../../local/free-port.ts';
 import { RATINGS_ERROR, reviewsOf, stars } from '../../../test/support/bodies.ts';
@@ -87,6 +87,31 @@ describe('how the page came about, as JSON and as a picture', () => {
     const words = wordsOf(await shop.page({ cookie }));
     expect(words).toContain('제이슨end-user: %EC%A0%9C%EC%9D%B4%EC%8A%A8');
     expect(await report()).not.toHaveProperty('endUser');
+  });
+
+  const lineOf = (requestId: string) =>
+    vi.waitFor(() => {
+      const line = shop.productpage.log().find(({ request_id, calls }) => request_id === requestId && calls);
+      if (!line) throw new Error(`${requestId} has no line that names its calls`);
+      return line;
+    });
+
+  test('is in the log: who is signed in, and who was asked', async () => {
+    const { headers } = await shop.productpage.request('/login', form({ username: '제이슨', passwd: 'x' }));
+    const cookie = String(headers['set-cookie']).split(';')[0] ?? '';
+    await report({ cookie, 'x-request-id': 'seen' });
+    const calls = 'details v1, reviews v3 → ratings v1';
+    expect(await lineOf('seen')).toMatchObject({ path: PAGE, status: 200, end_user: '제이슨', calls });
+    await shop.page({ 'x-request-id': 'nobody' });
+    expect(await lineOf('nobody')).not.toHaveProperty('end_user');
+  });
+
+  test('is in the log with what failed, and how', async () => {
+    shop.details.behave(refusesAsProxy(555, 'fault filter abort'));
+    shop.reviews.behave(answers({ error: 'down' }, 503, { 'x-service-version': 'v2' }));
+    await shop.page({ 'x-request-id': 'failed' });
+    const calls = 'details ✕ 555 from a proxy: fault filter abort, reviews v2 ✕ answered 503 (2 tries)';
+    expect(await lineOf('failed')).toMatchObject({ path: '/productpage', status: 200, calls });
   });
 
   test('tells what a proxy said from what a service said, in the words of the proxy', async () => {

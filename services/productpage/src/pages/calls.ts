@@ -1,7 +1,7 @@
-import type { Call, CallTry } from '@bookinfo/contract';
+import type { Call, CallReason, CallTry } from '@bookinfo/contract';
 import { html } from 'ghtml';
 import { duration, fill } from '../language.ts';
-import type { Messages } from '../messages/en.ts';
+import { en, type Messages } from '../messages/en.ts';
 
 /** The call as its caller got it in the end. */
 export const lastTry = (call: Call): CallTry => call.tries.at(-1) as CallTry;
@@ -26,9 +26,28 @@ export function chip(service: string, { version, ok, stars }: Partial<CallTry>):
 /** How a try ended, in words. Those of a proxy or of the operating system stay English. */
 export function resultOf(t: CallTry, m: Messages): string {
   if (!t.reason) return html`${m.ok}`;
-  const reason = t.reason === 'status' && t.from === 'proxy' ? 'statusOfProxy' : t.reason;
-  const words = fill(m.reasons[reason], { seconds: (t.timeoutMs ?? 0) / 1000, status: t.status ?? '' });
+  const words = reasonOf(t.reason, t, m);
   return t.text ? html`${words}: <q lang="en">${t.text}</q>` : html`${words}`;
+}
+
+function reasonOf(reason: CallReason, { from, timeoutMs, status }: CallTry, m: Messages): string {
+  const key = reason === 'status' && from === 'proxy' ? 'statusOfProxy' : reason;
+  return fill(m.reasons[key], { seconds: (timeoutMs ?? 0) / 1000, status: status ?? '' });
+}
+
+/** All calls of a page in one line of a log: `details v1, reviews v2 → ratings ✕ connection refused`. */
+export function inOneLine(calls: Call[], parent = 'productpage'): string {
+  const own = calls.filter((call) => call.parent === parent);
+  return own
+    .map((call) => {
+      const { version, reason, text, ...last } = lastTry(call);
+      const parts = [call.service, ...(version ? [version] : [])];
+      if (reason) parts.push(`✕ ${reasonOf(reason, last, en)}${text ? `: ${text}` : ''}`);
+      if (call.tries.length > 1) parts.push(`(${fill(en.retried, { n: call.tries.length })})`);
+      const itsCalls = inOneLine(calls, call.service);
+      return parts.join(' ') + (itsCalls && ` → ${itsCalls}`);
+    })
+    .join(', ');
 }
 
 /** All tries of a call: each once, and how often in a row. */
