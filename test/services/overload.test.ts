@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { connect } from 'node:net';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { backendAt } from '../../local/bookinfo.ts';
 import { freePort } from '../../local/free-port.ts';
 import { SERVICES } from '../../local/workloads.ts';
@@ -93,16 +93,51 @@ describe('a process', () => {
     expect(await productpage.request('/api/v1/products/0')).toMatchObject({ status: 200 });
   });
 
+  test('answers probes on new connections while a thousand busy ones ask for more than it can do', async () => {
+    await using busy = await start('productpage', await withoutBackends());
+    const statuses: (string | undefined)[] = [];
+    const clients = Array.from({ length: 1000 }, () => {
+      const socket = connect(busy.port, '127.0.0.1').on('error', () => {});
+      const ask = () => socket.write('GET /api/v1/products/0 HTTP/1.1\r\nhost: a\r\n\r\n');
+      socket.on('connect', ask);
+      return socket.on('data', (answer) => {
+        statuses.push(/^HTTP\/1.1 (\d+)/.exec(String(answer))?.[1]);
+        ask();
+      });
+    });
+    await vi.waitFor(() => expect([...new Set(statuses)].sort()).toEqual(['500', '503']), 20_000);
+    await vi.waitFor(() => expect(clients.every(({ bytesRead }) => bytesRead > 0)).toBe(true), 40_000);
+    for (let probe = 0; probe < 10; probe++) {
+      const before = statuses.length;
+      expect(await busy.request('/health/live')).toMatchObject({ status: 200 });
+      // A clock that goes as fast as the machine.
+      expect(statuses.length - before).toBeLessThan(2000);
+    }
+    for (const client of clients) client.destroy();
+    await vi.waitFor(
+      async () => expect(await busy.request('/api/v1/products/0')).toMatchObject({ status: 500 }),
+      10_000,
+    );
+  }, 90_000);
+
   test('counts the work for clients that have hung up until it is done', async () => {
-    details.behave(hangs);
-    const hangUp = async () => {
-      const socket = connect(productpage.port, '127.0.0.1').on('error', () => {});
-      socket.write('GET /api/v1/products/0 HTTP/1.1\r\nhost: a\r\n\r\n'.repeat(10));
-      await once(socket, 'connect');
-      await new Promise((resolve) => setTimeout(resolve, 20));
-      socket.destroy();
+    const active = async () => {
+      const { text } = await productpage.request('/metrics');
+      return Number(/^http_server_active_requests (\d+)$/m.exec(text)?.[1]);
     };
-    for (let round = 0; round < 8; round++) await Promise.all(Array.from({ length: 10 }, hangUp));
-    expect(await productpage.request('/api/v1/products/0')).toMatchObject({ status: 503 });
+    await vi.waitFor(async () => expect(await active()).toBe(0), 10_000);
+    const before = details.received.length;
+    details.behave(hangs);
+    const clients = Array.from({ length: 20 }, () => {
+      const socket = connect(productpage.port, '127.0.0.1').on('error', () => {});
+      socket.write('GET /api/v1/products/0 HTTP/1.1\r\nhost: a\r\n\r\n');
+      return socket;
+    });
+    await vi.waitFor(() => expect(details.received).toHaveLength(before + 20), 10_000);
+    const hungUp = productpage.lines.length;
+    for (const client of clients) client.destroy();
+    await vi.waitFor(() => expect(productpage.lines.slice(hungUp).join()).toContain('"status":499'));
+    expect(await active()).toBeGreaterThan(0);
+    await vi.waitFor(async () => expect(await active()).toBe(0), 10_000);
   });
 });

@@ -1,8 +1,10 @@
+import { AsyncResource } from 'node:async_hooks';
 import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import fp from 'fastify-plugin';
+import { Gauge } from 'prom-client';
 import { Refusal } from './errors.ts';
 import { pathOf } from './path.ts';
 import { PROBES } from './probes.ts';
@@ -28,11 +30,21 @@ const MAX_CONNECTIONS = 4096;
  * reads them. Browsers and proxies ask again when they have an answer.
  */
 const MAX_PIPELINED = 16;
-/**
- * Requests in progress in one process: what it answers in less than half a second, so that who waits behind all of them
- * still has patience, and far more than one pod of another service asks at a time (128 connections).
- */
+/** Requests in progress in one process: far more than one pod of another service asks at a time (128 connections). */
 const MAX_IN_PROGRESS = 512;
+/**
+ * With so many in progress others have to wait, and each turn of the event loop begins one of them. Node accepts one new
+ * connection a turn: while turns are short, whoever comes next gets a word in, such as a probe.
+ */
+const MANY_IN_PROGRESS = 32;
+/** Requests that wait in one process. */
+const MAX_WAITING = 1024;
+/** Who has waited for so long is refused. */
+const MAX_WAIT_MS = 1000;
+/** When the oldest has waited for so long, not all can be answered in time: the newest goes first, some are answered soon. */
+const LONG_WAIT_MS = 500;
+/** A refusal costs a tenth of a page. */
+const REFUSALS_PER_TURN = 4;
 /** nginx's number for a client that did not wait for its answer. There is nobody to send it to: it is logged and counted. */
 const CLIENT_HUNG_UP = 499;
 /** Longer than the 4 s for which a client of ours keeps a connection that it does not use. */
@@ -55,6 +67,7 @@ async function addConnections(app: FastifyInstance) {
   const { server } = app;
   const open = new Map<Socket, Set<IncomingMessage>>();
   const allClosed = Promise.withResolvers<void>();
+  const waiting: { since: number; begin(isTooLate: boolean): void }[] = [];
   let inProgress = 0;
   let draining = false;
 
@@ -70,9 +83,27 @@ async function addConnections(app: FastifyInstance) {
   };
   server.on('connection', follow);
 
+  new Gauge({
+    name: 'http_server_active_requests',
+    help: 'Requests in progress, also those whose client has hung up; probes and requests that wait do not count.',
+    registers: [app.metrics],
+    collect() {
+      this.set(inProgress);
+    },
+  });
+
   app.decorateRequest('unfinished', 0);
   const finish = (request: FastifyRequest) => {
     if (request.unfinished-- === 1) inProgress--;
+  };
+
+  const beginOne = () => {
+    const now = performance.now();
+    const hasWaited = (ms: number) => waiting[0] !== undefined && now - waiting[0].since > ms;
+    for (let n = 0; n < REFUSALS_PER_TURN && hasWaited(MAX_WAIT_MS); n++) waiting.shift()?.begin(true);
+    const next = hasWaited(LONG_WAIT_MS) ? waiting.pop() : waiting.shift();
+    next?.begin(false);
+    if (waiting.length > 0) setImmediate(beginOne);
   };
 
   app.addHook('onRequest', (request, reply, done) => {
@@ -90,11 +121,6 @@ async function addConnections(app: FastifyInstance) {
       return;
     }
     requests.add(raw);
-    const isRefused = inProgress >= MAX_IN_PROGRESS && !PROBES.has(request.route);
-    if (!isRefused) {
-      inProgress++;
-      request.unfinished = 2;
-    }
     reply.raw.once('close', () => {
       requests.delete(raw);
       finish(request);
@@ -109,9 +135,29 @@ async function addConnections(app: FastifyInstance) {
         mirrored: isMirrored(request.headers),
       });
     });
-    if (!isRefused) return done();
-    reply.header('retry-after', '1');
-    done(new Refusal(503, 'Too many requests in progress'));
+
+    const begin = () => {
+      inProgress++;
+      request.unfinished = 2;
+      done();
+    };
+    const refuse = () => {
+      reply.header('retry-after', '1');
+      done(new Refusal(503, 'Too many requests in progress'));
+    };
+    if (PROBES.has(request.route)) return done();
+    if (waiting.length === 0 && inProgress < MANY_IN_PROGRESS) return begin();
+    if (waiting.length === MAX_WAITING) return refuse();
+    waiting.push({
+      since: performance.now(),
+      // In its own span, not in that of the request which made others wait.
+      begin: AsyncResource.bind((isTooLate) => {
+        if (raw.socket.destroyed) reply.hijack();
+        else if (isTooLate || inProgress >= MAX_IN_PROGRESS) refuse();
+        else begin();
+      }),
+    });
+    if (waiting.length === 1) setImmediate(beginOne);
   });
 
   app.addHook('onSend', (request, reply, _payload, done) => {

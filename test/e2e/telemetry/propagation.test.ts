@@ -6,6 +6,7 @@ import { answers, type Stub, useStub } from '../../support/stub.ts';
 
 interface Traced {
   collector: Collector;
+  ratings: Stub;
   reviews: TestedService;
   /** The headers that ratings was asked with, when reviews was asked with these. */
   send(headers: Record<string, string>): Promise<Stub['received'][number]['headers']>;
@@ -23,6 +24,7 @@ function useReviews(env: Env = {}): Traced {
   }));
   return {
     collector,
+    ratings,
     reviews,
     async send(headers) {
       await reviews.request('/reviews/0', { headers });
@@ -35,7 +37,7 @@ function useReviews(env: Env = {}): Traced {
 }
 
 describe('with telemetry on, the outgoing trace headers name our own client span, once and in agreement', () => {
-  const { collector, send } = useReviews();
+  const { collector, ratings, reviews, send } = useReviews();
 
   const T = newTraceId();
   const S = newSpanId();
@@ -72,6 +74,17 @@ describe('with telemetry on, the outgoing trace headers name our own client span
     const [, traceId, spanId] = String(out.traceparent).split('-');
     expect(traceId).toMatch(/^[0-9a-f]{32}$/);
     expect(out).toMatchObject({ 'x-b3-traceid': traceId, 'x-b3-spanid': spanId });
+  });
+
+  test('each in its own trace, also for requests that had to wait for one another', async () => {
+    const traceIds = Array.from({ length: 200 }, newTraceId);
+    await Promise.all(
+      traceIds.map((id) => reviews.request('/reviews/0', { headers: { ...sampled(id), 'x-request-id': id } })),
+    );
+    const sent = ratings.received.filter(({ headers }) => traceIds.includes(String(headers['x-request-id'])));
+    // A busy machine may refuse some of them.
+    expect(sent.length).toBeGreaterThan(32);
+    for (const { headers } of sent) expect(headers.traceparent).toContain(headers['x-request-id']);
   });
 
   const U = newTraceId();
