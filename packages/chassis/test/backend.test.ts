@@ -1,5 +1,4 @@
 import { text } from 'node:stream/consumers';
-import { Type } from 'typebox';
 import { describe, expect, test } from 'vitest';
 import { freePort } from '../../../local/free-port.ts';
 import { openKubeService } from '../../../local/kube-service.ts';
@@ -9,7 +8,8 @@ import { type Backend, connectBackend, connectOrigin, describeReason } from '../
 import { openFixture } from './fixture/server.ts';
 
 const BODY = { id: 7 };
-const QUESTION = { route: '/x/{id}', schema: Type.Object({ id: Type.Integer() }), timeoutMs: 3000 } as const;
+const ID = { type: 'object', required: ['id'], properties: { id: { type: 'integer' } } } as const;
+const QUESTION = { route: '/x/{id}', schema: ID, timeoutMs: 3000 } as const;
 
 type Connection = Backend<'/x/{id}', { id: number }> & AsyncDisposable;
 

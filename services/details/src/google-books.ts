@@ -1,7 +1,7 @@
 import { type App, connectOrigin, HttpError } from '@bookinfo/chassis';
 import type { BookDetails } from '@bookinfo/contract';
 import type { FastifyBaseLogger } from 'fastify';
-import { type Static, Type } from 'typebox';
+import type { Static } from 'typebox';
 import type { Config } from './config.ts';
 
 /** "The Comedy of Errors" in the Dover edition; the book the original sample looks up. */
@@ -9,22 +9,41 @@ const ISBN = '0486424618';
 const TIMEOUT_MS = 5000;
 
 /** The part of a volume that we read: https://developers.google.com/books/docs/v1/reference/volumes */
-const Volumes = Type.Object({
-  items: Type.Array(
-    Type.Object({
-      volumeInfo: Type.Object({
-        authors: Type.Optional(Type.Array(Type.String(), { minItems: 1 })),
-        publishedDate: Type.Optional(Type.String()),
-        publisher: Type.Optional(Type.String()),
-        pageCount: Type.Optional(Type.Integer()),
-        printType: Type.Optional(Type.String()),
-        language: Type.Optional(Type.String()),
-        industryIdentifiers: Type.Optional(Type.Array(Type.Object({ type: Type.String(), identifier: Type.String() }))),
-      }),
-    }),
-    { minItems: 1 },
-  ),
-});
+const Volumes = {
+  type: 'object',
+  required: ['items'],
+  properties: {
+    items: {
+      type: 'array',
+      minItems: 1,
+      items: {
+        type: 'object',
+        required: ['volumeInfo'],
+        properties: {
+          volumeInfo: {
+            type: 'object',
+            properties: {
+              authors: { type: 'array', items: { type: 'string' }, minItems: 1 },
+              publishedDate: { type: 'string' },
+              publisher: { type: 'string' },
+              pageCount: { type: 'integer' },
+              printType: { type: 'string' },
+              language: { type: 'string' },
+              industryIdentifiers: {
+                type: 'array',
+                items: {
+                  type: 'object',
+                  required: ['type', 'identifier'],
+                  properties: { type: { type: 'string' }, identifier: { type: 'string' } },
+                },
+              },
+            },
+          },
+        },
+      },
+    },
+  },
+} as const;
 type Volume = Static<typeof Volumes>['items'][number]['volumeInfo'];
 
 export interface GoogleBooks {

@@ -1,15 +1,14 @@
 import { type App, HttpError } from '@bookinfo/chassis';
 import type { FastifyRequest } from 'fastify';
-import { Type } from 'typebox';
 import { signIn, signOut, userNameOf } from '../session.ts';
 
 /** The original takes the name from the query or from a form of either kind, the query first. */
-const Form = Type.Optional(Type.Object({ username: Type.Optional(Type.Unknown()) }));
+const Form = { type: 'object', properties: { username: {} } } as const;
 
 /** `POST /login` and `GET /logout`, as scripts written for Bookinfo call them. */
 export async function signInRoutes(app: App): Promise<void> {
   app.post('/login', { schema: { querystring: Form } }, async (request, reply) => {
-    const { username = fieldOf(request.body) } = request.query ?? {};
+    const { username = fieldOf(request.body) } = request.query;
     const user = userNameOf(username);
     if (user === undefined) {
       throw new HttpError(400, 'username must be 1 to 64 characters, none of them a control character');
