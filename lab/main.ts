@@ -1,5 +1,6 @@
 /** `npx pnpm@12 lab COMMAND`: one file per command in commands/. */
 import { Command, CommanderError, type CommandUnknownOpts } from '@commander-js/extra-typings';
+import { doctor } from './commands/doctor.ts';
 import { explain } from './commands/explain.ts';
 import { Obstacle } from './obstacle.ts';
 
@@ -10,7 +11,7 @@ const program = new Command('npx pnpm@12 lab')
   .helpCommand(false)
   .showHelpAfterError()
   .exitOverride();
-const COMMANDS: CommandUnknownOpts[] = [explain];
+const COMMANDS: CommandUnknownOpts[] = [doctor, explain];
 for (const command of COMMANDS) program.addCommand(command.copyInheritedSettings(program));
 
 try {

@@ -1,7 +1,7 @@
-/** `npx pnpm@12 lab`, as it is typed, where there is no cluster. */
+/** `npx pnpm@12 lab explain`, as it is typed, where there is no cluster. */
 import { execa } from 'execa';
 import { describe, expect, test } from 'vitest';
-import { ROOT } from './load.ts';
+import { ROOT } from '../../manifests/load.ts';
 
 const run = (...args: string[]) =>
   execa('node', ['lab/main.ts', ...args], { cwd: ROOT, reject: false, env: { KUBECONFIG: '/nowhere' } });
