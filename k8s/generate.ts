@@ -1,14 +1,20 @@
 /**
  * Writes the flat files of this folder: k8s/NAME.yaml is what k8s/kustomize/lessons/NAME builds, under the two
  * comment lines that its kustomization.yaml starts with and a third that says where the file comes from.
- *
- *   node k8s/generate.ts           write them
- *   node k8s/generate.ts --check   only tell which are out of date; exit 1 if any is
  */
 import { execFile } from 'node:child_process';
 import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import { promisify } from 'node:util';
+import { parseArgs, promisify } from 'node:util';
+
+const USAGE = `Writes the flat files of k8s/ from k8s/kustomize/lessons.
+
+Usage: npx pnpm@12 k8s:generate [options]
+
+      --check           only tell which are out of date; exit code 1 if any is
+      --registry NAME   take the images from there from now on, such as ghcr.io/team/bookinfo
+      --tag TAG         and those of this tag, such as 1.2.3
+  -h, --help            this text`;
 
 const FOLDER = import.meta.dirname;
 const LESSONS = join(FOLDER, 'kustomize', 'lessons');
@@ -41,8 +47,59 @@ async function read(file: string): Promise<string | undefined> {
   });
 }
 
+interface Images {
+  registry?: string | undefined;
+  tag?: string | undefined;
+}
+
+/** The one place of each image in kustomize/, and .env, where Compose and the build read the same. */
+async function pointTo({ registry, tag }: Images): Promise<void> {
+  const replacements: [RegExp, string | undefined][] = [
+    [/(?<=^ +image: ).+(?=\/[^/\n]+$)/m, registry],
+    [/(?<=^ +image: .+:)[^:/\n]+$/m, tag],
+    [/(?<=^IMAGE_PREFIX=).*$/m, registry],
+    [/(?<=^IMAGE_TAG=).*$/m, tag],
+  ];
+  const services = await readdir(join(FOLDER, 'kustomize/app'), { withFileTypes: true });
+  const deployments = services
+    .filter((entry) => entry.isDirectory())
+    .map(({ name }) => `kustomize/app/${name}/every-version/deployment.yaml`);
+  for (const file of [...deployments, '../.env']) {
+    let text = await readFile(join(FOLDER, file), 'utf8');
+    for (const [pattern, value] of replacements) if (value !== undefined) text = text.replace(pattern, () => value);
+    await writeFile(join(FOLDER, file), text);
+  }
+}
+
+/** What a registry takes as the beginning of a name, and as a tag. */
+const ALLOWED = { registry: /^[a-z0-9]+([._/:-]+[a-z0-9]+)*$/, tag: /^\w[\w.-]{0,127}$/ };
+
+/** Wrong ones are answered with the usage, and exit code 2. */
+function readArguments() {
+  try {
+    const { values } = parseArgs({
+      options: {
+        check: { type: 'boolean', default: false },
+        registry: { type: 'string' },
+        tag: { type: 'string' },
+        help: { type: 'boolean', short: 'h', default: false },
+      },
+    });
+    for (const name of ['registry', 'tag'] as const)
+      if (values[name] !== undefined && !ALLOWED[name].test(values[name]))
+        throw new Error(`--${name} ${values[name]}: that is no name of a registry, or no tag`);
+    if (values.check && (values.registry ?? values.tag) !== undefined) throw new Error('--check changes nothing');
+    return values;
+  } catch (error) {
+    console.error(`${(error as Error).message}\n\n${USAGE}`);
+    process.exit(2);
+  }
+}
+
 async function main(): Promise<void> {
-  const check = process.argv.includes('--check');
+  const { check, help, ...images } = readArguments();
+  if (help) return console.log(USAGE);
+  await pointTo(images);
   const lessons = (await readdir(LESSONS, { withFileTypes: true })).filter((entry) => entry.isDirectory());
   const wanted = new Map<string, string>(
     await Promise.all(lessons.map(async ({ name }) => [`${name}.yaml`, await build(name)] as const)),

@@ -2,6 +2,7 @@
 import { Command, CommanderError, type CommandUnknownOpts } from '@commander-js/extra-typings';
 import { doctor } from './commands/doctor.ts';
 import { explain } from './commands/explain.ts';
+import { images } from './commands/images.ts';
 import { Obstacle } from './obstacle.ts';
 
 const program = new Command('npx pnpm@12 lab')
@@ -11,7 +12,7 @@ const program = new Command('npx pnpm@12 lab')
   .helpCommand(false)
   .showHelpAfterError()
   .exitOverride();
-const COMMANDS: CommandUnknownOpts[] = [doctor, explain];
+const COMMANDS: CommandUnknownOpts[] = [doctor, explain, images];
 for (const command of COMMANDS) program.addCommand(command.copyInheritedSettings(program));
 
 try {

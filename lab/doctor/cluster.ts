@@ -1,4 +1,5 @@
 /** The cluster without its mesh: who made it, how old and how full it is, and whether it has the images. */
+import { inRegistry } from '../delivery.ts';
 import type { Cluster } from '../kubectl.ts';
 import { hasImage, type Maker, type Node } from '../nodes.ts';
 import type { Pod } from '../pods.ts';
@@ -94,7 +95,7 @@ export function images(nodes: readonly Node[], wanted: readonly string[], deploy
   const missing = wanted.filter((image) => !nodes.every((node) => hasImage(node, image)));
   if (missing.length === 0) return { what, state: 'fine', seen: `all ${wanted.length} are on the node` };
   // A node can fetch those of a registry by itself.
-  if (missing.every((image) => /^[^/]*[.:][^/]*\//.test(image)))
+  if (missing.every(inRegistry))
     return { what, state: 'note', seen: `${missing.join(', ')}: to be fetched from the registry`, next: 'go on' };
   return {
     what,

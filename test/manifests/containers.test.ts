@@ -93,7 +93,7 @@ describe('docker-compose.yml', () => {
     expect(service.hostname).toBe(name);
     expect(service.networks?.default?.aliases).toEqual([app]);
     expect(service.build?.args.SERVICE).toBe(app);
-    expect(resolved(service.image)).toBe(`bookinfo-ts/${app}:1.0.0`);
+    expect(service.image).toBe(`\${IMAGE_PREFIX}/${app}:\${IMAGE_TAG}`);
   });
 
   test('has the images that Kubernetes has', () => {

@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { parse as parseYaml } from 'yaml';
-import { WORKLOADS } from '../../local/workloads.ts';
+import { SERVICES, WORKLOADS } from '../../local/workloads.ts';
 import { appliedFiles, type Manifest, parse, type Resource, ROOT, text, yamlFiles } from './load.ts';
 
 type Labels = Record<string, string>;
@@ -314,7 +314,9 @@ describe('every pod', () => {
 });
 
 describe('every Bookinfo service', () => {
-  const services = workloads.filter(({ doc }) => doc.spec.template.spec.containers[0]?.image.includes('bookinfo-ts/'));
+  const services = workloads.filter(({ doc }) =>
+    SERVICES.some((service) => doc.spec.template.spec.containers[0]?.image.includes(`/${service}:`)),
+  );
   const firstContainer = ({ doc }: { doc: Workload }): Container => {
     const [container] = doc.spec.template.spec.containers;
     if (!container) throw new Error(`${doc.metadata.name} has no container`);

@@ -46,7 +46,7 @@ describe('npx pnpm@12 lab doctor', () => {
     expect(lines.filter((line) => !line.startsWith('✓')).join()).toMatch(/^○ Gateway API .* → istio\/README\.md/);
     expect(stdout).toContain('✓ cluster     Docker Desktop, kind: context docker-desktop, node desktop-control-plane');
     expect(stdout).toContain('✓ Istio       istiod 1.31.0, istioctl 1.31.0');
-    expect(stdout).toMatch(/✓ capacity    7296 of 8192 MiB and 3\.\d of 4\.0 CPUs are not asked for yet/);
+    expect(stdout).toMatch(/✓ capacity +7296 of 8192 MiB and 3\.\d of 4\.0 CPUs are not asked for yet/);
     expect(stdout).toContain(`✓ gateway     http://${GATEWAY_URL}/productpage answers 200`);
   });
 
