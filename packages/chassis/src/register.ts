@@ -1,6 +1,6 @@
 /**
  * Starts OpenTelemetry before anything else is loaded: `node --import @bookinfo/chassis/telemetry src/server.ts`.
- * The standard OTEL_* variables alone configure it. It is on when an OTLP endpoint or a traces exporter is named and
+ * The standard OTEL_* variables alone configure it. It is on when an OTLP endpoint or an exporter is named and
  * OTEL_SDK_DISABLED is not true; off, no part of the SDK is even loaded.
  */
 import { readFileSync } from 'node:fs';
@@ -12,8 +12,12 @@ import { telemetry } from './telemetry.ts';
 enableCompileCache();
 
 const { env } = process;
-const wanted = [env.OTEL_EXPORTER_OTLP_ENDPOINT, env.OTEL_EXPORTER_OTLP_TRACES_ENDPOINT, env.OTEL_TRACES_EXPORTER];
-if (env.OTEL_SDK_DISABLED?.toLowerCase() !== 'true' && wanted.some(Boolean)) {
+const SIGNALS = ['TRACES', 'METRICS', 'LOGS'];
+const endpoints = ['', ...SIGNALS.map((signal) => `${signal}_`)].map(
+  (signal) => env[`OTEL_EXPORTER_OTLP_${signal}ENDPOINT`],
+);
+const exporters = SIGNALS.map((signal) => env[`OTEL_${signal}_EXPORTER`]).filter((name) => name !== 'none');
+if (env.OTEL_SDK_DISABLED?.trim().toLowerCase() !== 'true' && [...endpoints, ...exporters].some(Boolean)) {
   const { startOpenTelemetry } = await import('./opentelemetry.ts');
   telemetry.use(await startOpenTelemetry(nameOf(process.argv[1] ?? '')));
 }

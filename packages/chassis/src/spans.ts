@@ -1,9 +1,19 @@
-import { context, propagation, type Span, SpanKind, SpanStatusCode, trace } from '@opentelemetry/api';
+import {
+  context,
+  INVALID_SPAN_CONTEXT,
+  propagation,
+  type Span,
+  SpanKind,
+  type SpanOptions,
+  SpanStatusCode,
+  trace,
+} from '@opentelemetry/api';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import fp from 'fastify-plugin';
 import type { Method, Outcome, Reason } from './backend.ts';
 import { pathOf } from './path.ts';
 import { PROBES } from './probes.ts';
+import { telemetry } from './telemetry.ts';
 
 /**
  * The spans of HTTP, made where a request comes in and where one goes out, instead of by instrumentations that wrap
@@ -14,6 +24,14 @@ const tracer = trace.getTracer('@bookinfo/chassis');
 /** What a client may think up, such as a path, takes no more room in a span than this. */
 const MAX_CHARACTERS = 256;
 
+/** As `tracer.startSpan`, but where the environment wants no such spans it only stands in for the parent. */
+function startSpan(name: string, options: SpanOptions, parent = context.active()): Span {
+  if (telemetry.traces(options.kind === SpanKind.SERVER ? 'server' : 'client')) {
+    return tracer.startSpan(name, options, parent);
+  }
+  return trace.wrapSpanContext(trace.getSpanContext(parent) ?? INVALID_SPAN_CONTEXT);
+}
+
 /** A server span around every request but probes and scrapes, which would drown the rest. */
 export const serverSpans = fp(addServerSpans, { name: 'server-spans', fastify: '5.x' });
 
@@ -22,7 +40,7 @@ async function addServerSpans(app: FastifyInstance) {
     if (PROBES.has(request.routeOptions.config.openApiPath)) return done();
     const { method, headers } = request;
     const parent = propagation.extract(context.active(), headers);
-    const span = tracer.startSpan(method, { kind: SpanKind.SERVER, attributes: attributesOf(request) }, parent);
+    const span = startSpan(method, { kind: SpanKind.SERVER, attributes: attributesOf(request) }, parent);
     reply.raw.once('close', () => endServerSpan(span, request, reply.statusCode));
     return context.with(trace.setSpan(parent, span), done);
   });
@@ -62,7 +80,7 @@ export function startClientSpan(
   { method, url, urlTemplate, resendCount }: ClientRequest,
   headers: Record<string, string> | undefined,
 ): (outcome: Outcome<unknown>) => void {
-  const span = tracer.startSpan(`${method} ${urlTemplate}`, {
+  const span = startSpan(`${method} ${urlTemplate}`, {
     kind: SpanKind.CLIENT,
     attributes: {
       'http.request.method': method,

@@ -1,5 +1,6 @@
 /** What the rest of a service needs to know of the OpenTelemetry SDK. Without `register.ts` there is none. */
 export interface Sdk {
+  traces(side: 'server' | 'client'): boolean;
   instrument(library: string): Promise<void>;
   shutdown(): Promise<void>;
   onExportFailure(listener: (error: Error) => void): void;
@@ -15,6 +16,8 @@ export const telemetry = {
   use: (started: Sdk): void => {
     sdk = started;
   },
+  /** Whether requests that come in, or go out, get spans. */
+  traces: (side: 'server' | 'client'): boolean => sdk?.traces(side) ?? false,
   /**
    * Makes spans of what a library such as `mongodb` does, unless the environment says which instrumentations are enabled.
    * To be called before the library is loaded.
