@@ -38,6 +38,8 @@ export interface Step {
   text: string;
   /** Of the requests that come to this fork, of 1. */
   share?: number;
+  /** A proxy answers in the program's place or lets it wait, or there is no connection. */
+  trouble?: true;
   skipped: Skipped[];
   steps: Step[];
 }
@@ -162,14 +164,14 @@ function refuse(
   reason: string,
   by = client.name,
 ): Outcome[] {
-  note(steps, `${status}: ${reason}`);
+  note(steps, `${status}: ${reason}`, { trouble: true });
   return [outcome(status, by, { reason })];
 }
 
 /** No connection: a proxy makes 503 of it, a program (and a proxy that passes bytes on) sees the connection fail. */
 function disconnect(hop: Hop, reason: string, tcp = false): Outcome[] {
   if (hop.client.proxy && !tcp) return refuse(hop, 503, reason);
-  note(hop.steps, reason);
+  note(hop.steps, reason, { trouble: true });
   return [outcome('none', hop.client.name, { reason })];
 }
 
@@ -197,7 +199,7 @@ function throughGateway(
   const { name, labels, namespace } = gateway;
   const here = listening(world, gateway, message.port, message.host);
   if (here.closed) {
-    note(steps, here.closed);
+    note(steps, here.closed, { trouble: true });
     return [outcome('none', name, { reason: here.closed })];
   }
   note(steps, here.open);
@@ -283,7 +285,7 @@ function route(hop: Hop, rules: Rule[]): Outcome[] {
     return perform({ ...hop, message: rewritten(message, rule, fitting), steps: step.steps }, rule);
   }
   const reason = `no rule of ${[...new Set(rules.map(({ resource }) => resource))].join(', ')} matches`;
-  note(steps, `404: ${reason}`, { skipped });
+  note(steps, `404: ${reason}`, { skipped, trouble: true });
   return [outcome(404, client.name, { reason })];
 }
 
@@ -305,8 +307,9 @@ function perform(hop: Hop, rule: Rule): Outcome[] {
   const delayed = delay?.fixedDelay ? (delay.percentage?.value ?? 0) / 100 : 0;
   const aborted = abort?.httpStatus ? (abort.percentage?.value ?? (abort.percentage ? 0 : 100)) / 100 : 0;
   const status = abort?.httpStatus ?? 0;
-  if (delayed > 0) note(hop.steps, `fault: ${percent(delayed)} of the requests wait ${delay?.fixedDelay}`);
-  if (aborted > 0) note(hop.steps, `fault: ${percent(aborted)} of the requests are answered ${status} by the proxy`);
+  const trouble = (text: string) => note(hop.steps, `fault: ${text}`, { trouble: true });
+  if (delayed > 0) trouble(`${percent(delayed)} of the requests wait ${delay?.fixedDelay}`);
+  if (aborted > 0) trouble(`${percent(aborted)} of the requests are answered ${status} by the proxy`);
   const outcomes = weighted([
     { weight: aborted, outcomes: [outcome(status, rule.ref, { reason: `fault of ${rule.ref}` })] },
     { weight: 1 - aborted, outcomes: aborted < 1 ? onwards(hop, rule) : [] },
@@ -543,7 +546,7 @@ function guard(hop: Hop, workload: Workload, principal: string | undefined, tcp:
 
 function forbid({ steps }: Hop, { name }: Workload, { reason, by, tried }: Verdict): Outcome[] {
   const text = `RBAC: access denied at ${name}: ${reason}`;
-  note(steps, `403 ${text}`, { skipped: tried });
+  note(steps, `403 ${text}`, { skipped: tried, trouble: true });
   return [outcome(403, by ?? name, { reason: text })];
 }
 

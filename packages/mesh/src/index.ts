@@ -8,5 +8,5 @@ export {
   UnknownSource,
 } from './explain.ts';
 export type { Outcome } from './outcomes.ts';
-export { type Line, render, whyNot } from './render.ts';
+export { flat, type Line, render, troubles, whyNot } from './render.ts';
 export { type Manifest, Refusal } from './world.ts';

@@ -73,5 +73,11 @@ export function whyNot({ steps, outcomes }: Explanation, wanted: string): string
   return [`Nothing on the way of this request leads to ${wanted}: no rule there routes to it or answers so.`];
 }
 
-const flat = (steps: Step[]): Step[] => steps.flatMap((step) => [step, ...flat(step.steps)]);
+/** What a visitor may suffer from on the way, and why: a sentence for each. */
+export const troubles = ({ steps }: Explanation): string[] => [
+  ...new Set(flat(steps).flatMap(({ trouble, text }) => (trouble ? text : []))),
+];
+
+/** Every decision on the way, outer ones first. */
+export const flat = (steps: Step[]): Step[] => steps.flatMap((step) => [step, ...flat(step.steps)]);
 const sentence = ({ ref, reason }: Skipped): string => `${ref} would, but ${reason}.`;
