@@ -10,8 +10,6 @@ export interface Gateway {
   status: number;
 }
 
-/** As in the guide: without a path, and commonly without `http://`. */
-const { GATEWAY_URL } = process.env;
 /** The second is where the guide forwards a port to. */
 const ON_THIS_MACHINE = ['http://localhost', 'http://localhost:8080'];
 const TIMEOUT_MS = 5000;
@@ -22,6 +20,8 @@ const TIMEOUT_MS = 5000;
  * @throws {Obstacle} when none answers
  */
 export async function findGateway(cluster: Cluster): Promise<Gateway> {
+  // As in the guide: without a path, and commonly without `http://`.
+  const { GATEWAY_URL } = process.env;
   if (GATEWAY_URL) {
     const url = `http://${GATEWAY_URL.replace(/^http:\/\//, '').replace(/\/.*/, '')}`;
     const answer = await ask(url, AbortSignal.timeout(TIMEOUT_MS));

@@ -1,8 +1,11 @@
 /** `npx pnpm@12 lab COMMAND`: one file per command in commands/. */
 import { Command, CommanderError, type CommandUnknownOpts } from '@commander-js/extra-typings';
+import { check } from './commands/check.ts';
 import { doctor } from './commands/doctor.ts';
 import { explain } from './commands/explain.ts';
 import { images } from './commands/images.ts';
+import { trace } from './commands/trace.ts';
+import { traffic } from './commands/traffic.ts';
 import { Obstacle } from './obstacle.ts';
 
 const program = new Command('npx pnpm@12 lab')
@@ -12,7 +15,7 @@ const program = new Command('npx pnpm@12 lab')
   .helpCommand(false)
   .showHelpAfterError()
   .exitOverride();
-const COMMANDS: CommandUnknownOpts[] = [doctor, explain, images];
+const COMMANDS: CommandUnknownOpts[] = [check, doctor, explain, images, trace, traffic];
 for (const command of COMMANDS) program.addCommand(command.copyInheritedSettings(program));
 
 try {

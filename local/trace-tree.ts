@@ -41,9 +41,13 @@ export function drawTree(spans: Span[]): string {
 
 const KINDS: Record<number, string> = { 2: 'server', 3: 'client' };
 
+/** A service by its version; a proxy, which has none, as one. Programs and proxies name the status differently. */
 function describe(span: Span): string {
-  const workload = `${span.resource['service.name']} ${span.resource['service.version']}`;
-  const status = span.attributes['http.response.status_code'] ?? '';
-  const text = `${styleText('cyan', workload)} ${span.name} ${status} ${styleText('dim', KINDS[span.kind] ?? '')} ${span.duration.toFixed(1)} ms`;
+  const { attributes, resource } = span;
+  const what = attributes.component === 'proxy' ? 'proxy' : resource['service.version'];
+  const status = attributes['http.response.status_code'] ?? attributes['http.status_code'] ?? '';
+  const workload = styleText('cyan', `${resource['service.name']} ${what}`);
+  const kind = styleText('dim', KINDS[span.kind] ?? '');
+  const text = `${workload} ${span.name} ${status} ${kind} ${span.duration.toFixed(1)} ms`;
   return span.error ? styleText('red', text) : text;
 }

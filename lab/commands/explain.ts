@@ -13,9 +13,10 @@ import {
   whyNot,
 } from '@bookinfo/mesh';
 import { Command, InvalidArgumentError } from '@commander-js/extra-typings';
-import { Type } from 'typebox';
 import { parseAllDocuments } from 'yaml';
-import { connect, listOf, requireIstio } from '../kubectl.ts';
+import { declaredIn } from '../declared.ts';
+import { readHeader } from '../header.ts';
+import { connect, requireIstio } from '../kubectl.ts';
 import { Obstacle } from '../obstacle.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
@@ -84,12 +85,6 @@ function readUrl(word: string): URL {
   throw new InvalidArgumentError('The second word is a URL, such as http://localhost/productpage.');
 }
 
-function readHeader(line: string, before: Record<string, string> = {}): Record<string, string> {
-  const [, name, value] = /^([^:\s]+):\s*(.*)$/.exec(line) ?? [];
-  if (!name || value === undefined) throw new InvalidArgumentError('A header is "name: value".');
-  return { ...before, [name.toLowerCase()]: value };
-}
-
 function readManifests(path: string): Manifest[] {
   const found = [path, join(ROOT, path)].find((it) => existsSync(it));
   if (!found) throw new InvalidArgumentError(`There is no file ${path}.`);
@@ -100,25 +95,12 @@ function readManifests(path: string): Manifest[] {
   });
 }
 
-const KINDS = [
-  'services,pods',
-  'gateways.networking.istio.io,virtualservices,destinationrules,serviceentries,envoyfilters',
-  'peerauthentications,requestauthentications,authorizationpolicies',
-].join();
-const GATEWAY_API = 'gateways.gateway.networking.k8s.io,httproutes';
-/** What the model checks strictly is looked at loosely here. */
-const Items = listOf(Type.Unsafe<Manifest>(Type.Object({ apiVersion: Type.String(), kind: Type.String() })));
-
 /** What the cluster has; undefined when none answers, or when it has no Istio. */
 async function fromCluster(namespace: string, context: string | undefined): Promise<Manifest[] | undefined> {
   try {
     const cluster = await connect({ context });
     await requireIstio(cluster);
-    const get = async (kinds: string, where: string): Promise<Manifest[]> =>
-      (await cluster.get(Items, kinds, `--namespace=${where}`)).items;
-    const all = await Promise.all([...new Set([namespace, 'istio-system'])].map((it) => get(KINDS, it)));
-    const gatewayApi = await cluster.has('crd', 'httproutes.gateway.networking.k8s.io');
-    return [...all.flat(), ...(gatewayApi ? await get(GATEWAY_API, namespace) : [])];
+    return await declaredIn(cluster, namespace);
   } catch (error) {
     if (error instanceof Obstacle) return undefined;
     throw error;
