@@ -18,6 +18,14 @@ export default defineConfig({
         },
       },
       { test: { name: 'e2e', include: ['test/e2e/**/*.test.ts'], testTimeout: 60_000, hookTimeout: 60_000 } },
+      {
+        test: {
+          name: 'exercises',
+          include: ['test/exercises/**/*.test.ts'],
+          testTimeout: 300_000,
+          hookTimeout: 60_000,
+        },
+      },
       { test: { name: 'manifests', include: ['test/manifests/**/*.test.ts'], testTimeout: 60_000 } },
     ],
   },

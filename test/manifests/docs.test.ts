@@ -12,6 +12,9 @@ const DOCUMENTS = [
   'README.md',
   'istio/README.md',
   'k8s/README.md',
+  ...readdirSync(join(ROOT, 'exercises'), { recursive: true, encoding: 'utf8' })
+    .filter((path) => path.endsWith('.md') && !path.includes('node_modules'))
+    .map((path) => `exercises/${path}`),
   ...readdirSync(join(ROOT, 'docs'))
     .filter((name) => name.endsWith('.md'))
     .map((name) => `docs/${name}`),

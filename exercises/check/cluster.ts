@@ -1,0 +1,13 @@
+import { findGateway } from '../../lab/gateway.ts';
+import { connect } from '../../lab/kubectl.ts';
+import type { ClusterAccess } from './exercise.ts';
+
+/**
+ * The cluster that kubectl points to, which a check may change.
+ * @throws {Obstacle} when there is none that looks local, or no gateway answers
+ */
+export async function connectCluster(): Promise<ClusterAccess> {
+  const cluster = await connect({ toChange: true });
+  const { url } = await findGateway(cluster);
+  return { gateway: url, kubectl: (...args) => cluster.kubectl(args) };
+}

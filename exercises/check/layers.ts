@@ -1,0 +1,84 @@
+/** Lays the files of an exercise over a commit: as a tree in Git's store, so that nothing half done is ever in a work tree. */
+import { createHash } from 'node:crypto';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join, relative, sep } from 'node:path';
+import { execa } from 'execa';
+import type { Exercise } from './exercise.ts';
+
+/** `exercises/` of this repository. */
+export const FOLDER = join(import.meta.dirname, '..');
+
+/** A change of files that are there, to be applied before the other files of a layer are laid down. */
+const CHANGES = 'changes.diff';
+
+/** The folders of exercises and challenges, in order. */
+export function exerciseNames(): string[] {
+  return readdirSync(FOLDER)
+    .filter((name) => /^(debug-)?\d+-/.test(name))
+    .toSorted();
+}
+
+export async function loadExercise(name: string): Promise<Exercise> {
+  return ((await import(join(FOLDER, name, 'exercise.ts'))) as { default: Exercise }).default;
+}
+
+/** The names of the variants in `wrong/`. */
+export function wrongNames(name: string): string[] {
+  const folder = join(FOLDER, name, 'wrong');
+  return existsSync(folder) ? readdirSync(folder).toSorted() : [];
+}
+
+/** The folders to lay over each other for the state `start`, `solution`, or one of `wrong/`, which lies over the solution. */
+export async function layersOf(name: string, state: 'start' | 'solution' | { wrong: string[] }): Promise<string[]> {
+  const { after = [] } = await loadExercise(name);
+  const before = (await Promise.all(after.map((it) => layersOf(it, 'solution')))).flat();
+  const at = (...path: string[]) => join(FOLDER, name, ...path);
+  if (state === 'start') return [...before, at('start')];
+  const solution = [...before, at('start'), at('solution')];
+  return state === 'solution' ? solution : [...solution, ...state.wrong.map((it) => at('wrong', it))];
+}
+
+/** The faults that a seed chooses for a challenge: the same ones for the same seed. */
+export function faultsOf(name: string, count: number, seed: string): string[] {
+  const rank = (fault: string) => createHash('sha256').update(`${seed}/${name}/${fault}`).digest('hex');
+  return wrongNames(name)
+    .toSorted((a, b) => rank(a).localeCompare(rank(b)))
+    .slice(0, count);
+}
+
+/**
+ * The commit's tree with the layers over it.
+ * @param repository path of its work tree
+ * @returns the id of a tree that no branch knows yet
+ * @throws {Error} when changes.diff of a layer does not fit
+ */
+export async function layOver(repository: string, commit: string, layers: readonly string[]): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'bookinfo-index-'));
+  const env = { GIT_INDEX_FILE: join(folder, 'index') };
+  const git = async (args: string[], input = '') =>
+    (await execa('git', args, { cwd: repository, env, input, stripFinalNewline: true })).stdout;
+  try {
+    await git(['read-tree', commit]);
+    for (const layer of layers) {
+      const files = filesBelow(layer);
+      if (files.includes(CHANGES)) await git(['apply', '--cached', '--whitespace=nowarn', join(layer, CHANGES)]);
+      for (const file of files.filter((it) => it !== CHANGES)) {
+        const content = readFileSync(join(layer, file), 'utf8');
+        const id = await git(['hash-object', '-w', '--stdin'], content);
+        await git(['update-index', '--add', '--cacheinfo', `100644,${id},${file}`]);
+      }
+    }
+    return await git(['write-tree']);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+function filesBelow(folder: string): string[] {
+  if (!existsSync(folder)) return [];
+  return readdirSync(folder, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => relative(folder, join(entry.parentPath, entry.name)).split(sep).join('/'));
+}

@@ -1,0 +1,89 @@
+import { styleText } from 'node:util';
+import { type Exercise, Finding, type FindingWords, type OpenOptions } from './exercise.ts';
+
+export interface Asked {
+  question: string;
+  passed: boolean;
+  finding?: FindingWords;
+}
+
+export interface Report {
+  exercise: string;
+  passed: boolean;
+  questions: Asked[];
+}
+
+/**
+ * Asks the questions of an exercise of the tree at this path. Whatever it started is gone when it returns.
+ * @throws the signal's reason when it is aborted; what is no `Finding` is a mistake of ours
+ */
+export async function check(name: string, exercise: Exercise, tree: string, options: OpenOptions): Promise<Report> {
+  const questions: Asked[] = [];
+  const attempt = async (question: string, work: () => Promise<void>) => {
+    try {
+      await work();
+      questions.push({ question, passed: true });
+      return true;
+    } catch (error) {
+      options.signal.throwIfAborted();
+      if (!(error instanceof Finding)) throw error;
+      questions.push({ question, passed: false, finding: error.finding });
+      return false;
+    }
+  };
+  const opened = await open(exercise, tree, options);
+  if (opened instanceof Finding) {
+    questions.push({ question: 'What the exercise needs starts', passed: false, finding: opened.finding });
+  } else {
+    await using context = opened;
+    for (const { name: question, ask } of exercise.questions) {
+      if (!(await attempt(question, () => ask(context))) && !exercise.goOn) break;
+    }
+  }
+  return { exercise: name, passed: questions.every(({ passed }) => passed), questions };
+}
+
+async function open(exercise: Exercise, tree: string, options: OpenOptions): Promise<AsyncDisposable | Finding> {
+  try {
+    return await exercise.open(tree, options);
+  } catch (error) {
+    options.signal.throwIfAborted();
+    if (error instanceof Finding) return error;
+    throw error;
+  }
+}
+
+/** Of a challenge: the symptom at first, where to look at the second failure, the cause at the third. */
+export function disclose({ questions, ...report }: Report, failures: number): Report {
+  const shown = ({ expected, seen, look, cause }: FindingWords): FindingWords => ({
+    expected,
+    seen,
+    ...(look !== undefined && failures >= 2 && { look }),
+    ...(cause !== undefined && failures >= 3 && { cause }),
+  });
+  return { ...report, questions: questions.map((it) => (it.finding ? { ...it, finding: shown(it.finding) } : it)) };
+}
+
+/** A report for people. */
+export function render({ exercise, passed, questions }: Report, total: number): string {
+  const lines = questions.flatMap(({ question, passed, finding }) => [
+    `${passed ? styleText('green', '✓') : styleText('red', '✗')} ${question}`,
+    ...(finding
+      ? (
+          [
+            ['expected', finding.expected],
+            ['seen', finding.seen],
+            ['likely', finding.cause],
+            ['look at', finding.look],
+          ] as const
+        ).flatMap(([label, words]) =>
+          words === undefined
+            ? []
+            : [`    ${styleText('dim', label.padEnd(9))}${words.replaceAll('\n', `\n${' '.repeat(13)}`)}`],
+        )
+      : []),
+  ]);
+  const good = questions.filter((it) => it.passed).length;
+  const sum = passed ? styleText('green', 'solved') : `${good} of ${total} hold`;
+  return [...lines, '', `${styleText('bold', exercise)}: ${sum}`].join('\n');
+}

@@ -1,0 +1,220 @@
+import { randomBytes } from 'node:crypto';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { execa } from 'execa';
+import { receiveOtlp, type Span } from '../../local/otlp.ts';
+import type { ServiceProcess, ServiceProcessOptions } from '../../local/process.ts';
+import type { Workload } from '../../local/workloads.ts';
+import { eventually, Finding, hold } from './exercise.ts';
+import { type Link, openLink } from './link.ts';
+
+export interface Answer {
+  status: number;
+  headers: Headers;
+  text: string;
+  /** @throws {Finding} when it is none */
+  json(): unknown;
+  /** The trace that the request began. */
+  traceId: string;
+}
+
+/** What `fetch` takes, with a body that is sent as JSON. */
+export interface Asked {
+  method?: string;
+  headers?: Record<string, string>;
+  json?: unknown;
+}
+
+/** The services of a tree as processes on loopback, with a link of its own between any two of them. */
+export interface Shop extends AsyncDisposable {
+  /** Empty at first, removed in the end: for databases. */
+  folder: string;
+  /**
+   * Starts a workload such as `reviews-v2`, also again after `kill`. Its backends are links; `env` wins over all.
+   * @throws {Finding} when the tree has none of this name, or it does not start
+   */
+  start(workload: string, env?: Record<string, string>): Promise<void>;
+  /** Starts what `npx pnpm@12 start` starts, each with `env`. */
+  startAll(env?: Record<string, string>): Promise<void>;
+  /** Resolves when the process is gone. */
+  kill(workload: string, signal?: NodeJS.Signals): Promise<void>;
+  /** What a running or killed workload has printed. The last lines may be 100 ms late. */
+  lines(workload: string): readonly string[];
+  /** The hop from a service (or `client`, which is this check) to another one. */
+  link(from: string, to: string): Link;
+  /** Asks a service, by its link from `client`. A connection that breaks is status 0, after 30 s too. */
+  ask(service: string, path: string, asked?: Asked): Promise<Answer>;
+  /**
+   * The spans of a trace, as soon as they are what is waited for.
+   * @throws {Finding} when they do not become so within 10 s
+   */
+  trace(traceId: string, expected: string, isWhole: (spans: Span[]) => boolean): Promise<Span[]>;
+  /** Which services a trace has been through. */
+  servicesOf(spans: Span[]): Set<string>;
+}
+
+interface TreeModules {
+  startService(service: string, options: ServiceProcessOptions): Promise<ServiceProcess>;
+}
+
+/**
+ * Opens the shop of the tree at this path, with nothing in it but what `begin` starts. Ends all of it when that fails.
+ * @throws {Finding} of `begin`, or when the tree does not say what its workloads are
+ */
+export async function openShop(tree: string, signal: AbortSignal, begin: (shop: Shop) => Promise<void>): Promise<Shop> {
+  await using stack = new AsyncDisposableStack();
+  const folder = await mkdtemp(join(tmpdir(), 'bookinfo-exercise-'));
+  stack.defer(() => rm(folder, { recursive: true, force: true }));
+  const workloads = await workloadsOf(tree);
+  const services = [...new Set(workloads.map(({ service }) => service as string))];
+  const { startService } = (await import(pathToFileURL(join(tree, 'local/process.ts')).href)) as TreeModules;
+  const spans: Span[] = [];
+  const receiver = stack.use(await receiveOtlp((received) => spans.push(...received)));
+
+  const running = new Map<string, ServiceProcess & { service: string }>();
+  const printed = new Map<string, string[]>();
+  const links = new Map<string, Link>();
+  for (const to of services) {
+    const targets = () => [...running.values()].filter((it) => it.service === to).map(({ port }) => port);
+    for (const from of ['client', ...services]) links.set(`${from} ${to}`, stack.use(await openLink(targets)));
+  }
+  const closing = new AbortController();
+  const starting = new Set<Promise<unknown>>();
+  stack.defer(async () => {
+    closing.abort();
+    await Promise.allSettled(starting);
+    await Promise.all([...running.keys()].map((name) => shop.kill(name)));
+  });
+
+  let owned: AsyncDisposableStack | undefined;
+  const shop: Shop = {
+    folder,
+    async start(name, env = {}) {
+      const workload = workloads.find((it) => it.name === name);
+      hold(workload !== undefined, {
+        expected: `${name} among the workloads of the tree`,
+        seen: workloads.map((it) => it.name).join(', '),
+        look: 'local/workloads.ts and services/*/workloads.ts',
+      });
+      const backends = services.flatMap((to) => {
+        const variable = to.toUpperCase();
+        return [
+          [`${variable}_HOSTNAME`, '127.0.0.1'],
+          [`${variable}_SERVICE_PORT`, String(shop.link(workload.service, to).port)],
+        ];
+      });
+      const lines = printed.get(name) ?? [];
+      printed.set(name, lines);
+      const start = startService(workload.service, {
+        env: {
+          HOSTNAME: name,
+          SESSION_SECRET: 'only for this check',
+          ...Object.fromEntries(backends),
+          ...receiver.env,
+          ...workload.env,
+          ...env,
+        },
+        onLine: (line) => lines.push(line),
+        signal: AbortSignal.any([signal, closing.signal]),
+      }).then(
+        (process) => void running.set(name, { ...process, service: workload.service }),
+        (error: unknown) => {
+          signal.throwIfAborted();
+          throw new Finding({
+            expected: `${name} starts`,
+            seen: error instanceof Error ? error.message : String(error),
+            look: `services/${workload.service}/src`,
+          });
+        },
+      );
+      starting.add(start);
+      await start.finally(() => starting.delete(start));
+    },
+    async startAll(env) {
+      const names = workloads.filter(({ start }) => start).map(({ name }) => name);
+      const outcomes = await Promise.allSettled(names.map((name) => shop.start(name, env)));
+      for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason;
+    },
+    async kill(name, how = 'SIGKILL') {
+      const process = running.get(name);
+      running.delete(name);
+      process?.kill(how);
+      await process?.exit;
+    },
+    lines: (name) => printed.get(name) ?? [],
+    link(from, to) {
+      const link = links.get(`${from} ${to}`);
+      hold(link !== undefined, {
+        expected: `the services ${from} and ${to} in the tree`,
+        seen: services.join(', '),
+        look: 'local/workloads.ts',
+      });
+      return link;
+    },
+    async ask(service, path, { json, headers, ...init } = {}) {
+      const traceId = randomBytes(16).toString('hex');
+      const traceparent = `00-${traceId}-${randomBytes(8).toString('hex')}-01`;
+      try {
+        const answer = await fetch(`http://127.0.0.1:${shop.link('client', service).port}${path}`, {
+          ...init,
+          redirect: 'manual',
+          signal: AbortSignal.any([signal, AbortSignal.timeout(30_000)]),
+          headers: { traceparent, ...(json !== undefined && { 'content-type': 'application/json' }), ...headers },
+          ...(json !== undefined && { body: JSON.stringify(json) }),
+        });
+        return answerOf(answer.status, answer.headers, await answer.text(), traceId, `${service}${path}`);
+      } catch (error) {
+        signal.throwIfAborted();
+        if (error instanceof Finding) throw error;
+        return answerOf(0, new Headers(), String(error), traceId, `${service}${path}`);
+      }
+    },
+    trace(traceId, expected, isWhole) {
+      const found = () => spans.filter((span) => span.traceId === traceId);
+      return eventually(
+        () => (isWhole(found()) ? found() : undefined),
+        () => ({
+          expected,
+          seen: `a trace through ${[...shop.servicesOf(found())].join(', ') || 'nothing'}: ${found()
+            .map(({ name }) => name)
+            .join(', ')}`,
+        }),
+      );
+    },
+    [Symbol.asyncDispose]: async () => owned?.disposeAsync(),
+    servicesOf: (of) => new Set(of.map(({ resource }) => String(resource['service.name']))),
+  };
+  await begin(shop);
+  owned = stack.move();
+  return shop;
+}
+
+function answerOf(status: number, headers: Headers, text: string, traceId: string, what: string): Answer {
+  return {
+    status,
+    headers,
+    text,
+    traceId,
+    json() {
+      try {
+        return JSON.parse(text);
+      } catch {
+        throw new Finding({ expected: `JSON from ${what}`, seen: `${status} ${text.slice(0, 200)}` });
+      }
+    },
+  };
+}
+
+/** What the tree lists. Asked of a process of its own, for a module that was imported once stays as it was. */
+async function workloadsOf(tree: string): Promise<Workload[]> {
+  const program = "import('./local/workloads.ts').then(({ WORKLOADS }) => console.log(JSON.stringify(WORKLOADS)))";
+  const { exitCode, stdout, stderr } = await execa(process.execPath, ['--eval', program], { cwd: tree, reject: false });
+  hold(exitCode === 0, {
+    expected: 'local/workloads.ts lists the services',
+    seen: stderr.split('\n').find((line) => /Error/.test(line)) ?? stderr,
+    look: 'local/workloads.ts and services/*/workloads.ts',
+  });
+  return JSON.parse(stdout) as Workload[];
+}

@@ -1,0 +1,166 @@
+/** An exercise in the student's clone: a branch, what is remembered of it beside it in Git's configuration, and no other state. */
+import { existsSync } from 'node:fs';
+import { rm, rmdir } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { execa } from 'execa';
+import { layOver } from './layers.ts';
+
+/** What stands in the way, in one line; nothing was changed. */
+export class Refusal extends Error {}
+
+const PREFIX = 'exercise/';
+
+export class WorkTree {
+  readonly root: string;
+
+  /** @param root of a clone */
+  constructor(root: string) {
+    this.root = root;
+  }
+
+  /** The exercise whose branch is checked out. */
+  async current(): Promise<string | undefined> {
+    const branch = await this.branch();
+    return branch?.startsWith(PREFIX) ? branch.slice(PREFIX.length) : undefined;
+  }
+
+  /**
+   * Switches to the exercise's branch. Makes it first, from HEAD with the layers over it, if there is none yet.
+   * @returns whether it was there, with the student's work
+   * @throws {Refusal}
+   */
+  async start(name: string, layers: () => Promise<readonly string[]>): Promise<'new' | 'resumed' | 'under way'> {
+    const current = await this.current();
+    if (current === name) return 'under way';
+    if (current)
+      throw new Refusal(`${current} is under way: \`npx pnpm@12 exercise stop\` keeps your work and goes back.`);
+    await this.requireClean();
+    const branch = PREFIX + name;
+    const from = (await this.branch()) ?? (await this.git('rev-parse', 'HEAD'));
+    const isThere = await this.knows(`refs/heads/${branch}`);
+    if (!isThere) {
+      const tree = await layOver(this.root, 'HEAD', await layers()).catch(() => {
+        throw new Refusal(
+          `The files of ${name} do not fit onto ${from}, which has changes of its own: start from main.`,
+        );
+      });
+      const commit = await this.commits('commit-tree', tree, '-p', 'HEAD', '-m', `Start ${name}`);
+      await this.git('branch', '--no-track', branch, commit);
+    }
+    await this.remember(name, 'from', from);
+    await this.git('switch', '--quiet', branch);
+    return isThere ? 'resumed' : 'new';
+  }
+
+  /** Commits everything in the work tree to the branch of the exercise that is under way. @returns whether there was anything */
+  async keep(message: string): Promise<boolean> {
+    if ((await this.status()).length === 0) return false;
+    await this.git('add', '--all');
+    await this.commits('commit', '--quiet', '--no-verify', '--no-gpg-sign', '-m', message);
+    return true;
+  }
+
+  /**
+   * Commits the student's work and goes back to where `start` was called.
+   * @returns the exercise, where it is kept, and where we are now
+   * @throws {Refusal}
+   */
+  async stop(): Promise<{ name: string; branch: string; from: string }> {
+    const name = await this.current();
+    if (!name) throw new Refusal('No exercise is under way; `npx pnpm@12 exercise start NAME` begins one.');
+    if (await this.git('ls-files', '--unmerged'))
+      throw new Refusal('There are conflicts of a merge in your work tree: resolve them, then stop again.');
+    await this.keep(`Work on ${name}`);
+    const branch = PREFIX + name;
+    const from = await this.recall(name, 'from');
+    if (!from || !(await this.knows(from)))
+      throw new Refusal(
+        `Your work is committed to ${branch}, but the branch you came from${from ? `, ${from},` : ''} is gone: git switch to another one.`,
+      );
+    const packages = await this.packagesOf(branch);
+    await this.git('switch', '--quiet', ...((await this.knows(`refs/heads/${from}`)) ? [] : ['--detach']), from);
+    // What was installed there is ignored by Git and would keep a folder that is no service here.
+    for (const folder of packages.filter((it) => !existsSync(join(this.root, it, 'package.json')))) {
+      await rm(join(this.root, folder, 'node_modules'), { recursive: true, force: true });
+      await rmdir(join(this.root, folder)).catch(() => {});
+    }
+    return { name, branch, from };
+  }
+
+  /** Prints what is different in the solution: its layers lie over what the exercise was started from. @throws {Refusal} */
+  async showSolution(name: string, layers: readonly string[]): Promise<void> {
+    const branch = PREFIX + name;
+    const start =
+      (await this.current()) === name && (await this.git('log', '-1', '--format=%P', `--grep=^Start ${name}$`, branch));
+    const tree = await layOver(this.root, start || 'HEAD', layers);
+    const paths = (await this.git('diff', '--name-only', start || 'HEAD', tree)).split('\n');
+    await execa('git', ['diff', '-R', tree, '--', ...paths], { cwd: this.root, stdio: 'inherit', reject: false });
+  }
+
+  /** The folders of the packages in a commit. */
+  private async packagesOf(commit: string): Promise<string[]> {
+    const files = await this.git('ls-tree', '-r', '--name-only', commit);
+    return files
+      .split('\n')
+      .filter((file) => file.endsWith('/package.json') && !file.startsWith('exercises/'))
+      .map(dirname);
+  }
+
+  /** Remembers something of an exercise as long as its branch exists. */
+  async remember(name: string, what: string, value: string): Promise<void> {
+    await this.git('config', `branch.${PREFIX}${name}.exercise-${what}`, value);
+  }
+
+  async recall(name: string, what: string): Promise<string | undefined> {
+    const args = ['config', '--get', `branch.${PREFIX}${name}.exercise-${what}`];
+    const { exitCode, stdout } = await execa('git', args, { cwd: this.root, reject: false });
+    return exitCode === 0 ? stdout : undefined;
+  }
+
+  private async requireClean(): Promise<void> {
+    const changed = await this.status();
+    if (changed.length === 0) return;
+    const some = changed.slice(0, 3).join(', ') + (changed.length > 3 ? `, and ${changed.length - 3} more` : '');
+    throw new Refusal(`Your work tree has changes that are not committed (${some}): commit or stash them first.`);
+  }
+
+  private async status(): Promise<string[]> {
+    const lines = await this.git('status', '--porcelain', '-z');
+    return lines
+      .split('\0')
+      .filter(Boolean)
+      .map((line) => line.slice(3));
+  }
+
+  private async branch(): Promise<string | undefined> {
+    await this.git('rev-parse', '--git-dir');
+    const head = await execa('git', ['symbolic-ref', '--quiet', '--short', 'HEAD'], { cwd: this.root, reject: false });
+    return head.exitCode === 0 ? head.stdout : undefined;
+  }
+
+  private async knows(revision: string): Promise<boolean> {
+    const args = ['rev-parse', '--quiet', '--verify', `${revision}^{commit}`];
+    return (await execa('git', args, { cwd: this.root, reject: false })).exitCode === 0;
+  }
+
+  private git(...args: string[]): Promise<string> {
+    return git(this.root, args);
+  }
+
+  /** As somebody, where nobody has told Git who commits. */
+  private async commits(...args: string[]): Promise<string> {
+    const { exitCode } = await execa('git', ['var', 'GIT_COMMITTER_IDENT'], { cwd: this.root, reject: false });
+    return git(
+      this.root,
+      exitCode === 0 ? args : ['-c', 'user.name=student', '-c', 'user.email=student@localhost', ...args],
+    );
+  }
+}
+
+/** @throws {Refusal} */
+async function git(cwd: string, args: string[]): Promise<string> {
+  const { exitCode, stdout, stderr } = await execa('git', args, { cwd, reject: false });
+  if (exitCode === 0) return stdout;
+  const said = stderr.split('\n').find((line) => /^(fatal|error): /.test(line)) ?? 'git was not found';
+  throw new Refusal(`Git says: ${said.replace(/^\w+: /, '')}`);
+}

@@ -1,0 +1,193 @@
+/** `npx pnpm@12 exercise COMMAND`: the exercises of week 4, each on a branch of its own. */
+import { randomBytes } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { constants } from 'node:os';
+import { join } from 'node:path';
+import { styleText } from 'node:util';
+import { Command, CommanderError } from '@commander-js/extra-typings';
+import { execa } from 'execa';
+import { closest, distance } from 'fastest-levenshtein';
+import { Obstacle } from '../lab/obstacle.ts';
+import { connectCluster } from './check/cluster.ts';
+import { exerciseNames, FOLDER, faultsOf, layersOf, loadExercise } from './check/layers.ts';
+import { check, disclose, type Report, render } from './check/report.ts';
+import { Refusal, WorkTree } from './check/work-tree.ts';
+
+const ROOT = join(FOLDER, '..');
+const LANGUAGE = /^ko/.test(process.env.LC_ALL || process.env.LC_MESSAGES || process.env.LANG || '') ? 'ko' : 'en';
+const workTree = new WorkTree(ROOT);
+
+/** `strangler` will do for `01-strangler`. @throws {Refusal} */
+function readName(word: string): string {
+  const names = exerciseNames();
+  const short = (name: string) => name.replace(/^(debug-)?\d+-/, '');
+  const found = names.find((name) => [name, short(name)].includes(word));
+  if (found) return found;
+  const near = closest(
+    word,
+    names.flatMap((name) => [name, short(name)]),
+  );
+  const hint = distance(word, near) <= 3 ? `did you mean ${near}?` : `there are ${names.join(', ')}`;
+  throw new Refusal(`There is no exercise ${word}: ${hint}`);
+}
+
+/** The one that is named, else the one under way. @throws {Refusal} */
+async function chosen(word: string | undefined): Promise<string> {
+  if (word !== undefined) return readName(word);
+  const current = await workTree.current();
+  if (current) return readName(current);
+  throw new Refusal('No exercise is under way: name one, or begin with `npx pnpm@12 exercise start NAME`.');
+}
+
+const program = new Command('npx pnpm@12 exercise')
+  .usage('COMMAND [options]')
+  .description(
+    'The exercises of week 4 (exercises/README.md). Each is a branch exercise/NAME; your own branches stay as they are.',
+  )
+  .helpOption('-h, --help', 'this text')
+  .helpCommand(false)
+  .showHelpAfterError()
+  .exitOverride();
+
+program
+  .command('list')
+  .description('what there is, by the days of the course')
+  .action(async () => {
+    const current = await workTree.current().catch(() => undefined);
+    for (const name of exerciseNames()) {
+      const { title, day, minutes } = await loadExercise(name);
+      const mark = name === current ? styleText('green', '  ← under way') : '';
+      console.log(`day ${day}  ${name.padEnd(18)} ${String(minutes).padStart(3)} min  ${title[LANGUAGE]}${mark}`);
+    }
+  });
+
+program
+  .command('start')
+  .description('begin one, or go on with it')
+  .argument('<name>', 'such as strangler')
+  .option('--seed <text>', 'of a challenge: the same seed gives the same faults')
+  .action(async (word, { seed = randomBytes(3).toString('hex') }) => {
+    const name = readName(word);
+    const { faults, minutes } = await loadExercise(name);
+    const layers = () => layersOf(name, faults === undefined ? 'start' : { wrong: faultsOf(name, faults, seed) });
+    const how = await workTree.start(name, layers);
+    if (how === 'under way') return console.log(`${name} is under way already: npx pnpm@12 exercise check`);
+    if (how === 'new') await install(name);
+    const kept = how === 'resumed' ? ', as you left it' : '';
+    console.log(
+      `You are on the branch exercise/${name}${kept}. Read exercises/${name}/${readmeName()}: about ${minutes} minutes.`,
+    );
+    console.log('Then: npx pnpm@12 exercise check | hint | solution | stop');
+  });
+
+program
+  .command('check')
+  .description('ask the questions of one; exit code 1 while one of them fails')
+  .argument('[name]', 'by default the one under way')
+  .option('--cluster', 'on the cluster that kubectl points to')
+  .option('--json', 'for programs')
+  .action(async (word, { cluster, json }) => {
+    const name = await chosen(word);
+    const exercise = await loadExercise(name);
+    if (cluster && !exercise.cluster) throw new Refusal(`${name} has nothing to ask on a cluster.`);
+    const access = cluster ? await connectCluster() : undefined;
+    const given = new AbortController();
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
+      process.on(signal, () => {
+        if (given.signal.aborted) process.exit(128 + constants.signals[signal]);
+        process.exitCode = 128 + constants.signals[signal];
+        given.abort();
+      });
+    let report: Report;
+    try {
+      report = await check(name, exercise, ROOT, { signal: given.signal, ...(access && { cluster: access }) });
+    } catch (error) {
+      if (given.signal.aborted) return;
+      throw error;
+    }
+    const failures = report.passed ? 0 : await countFailure(name);
+    const shown = exercise.faults === undefined ? report : disclose(report, failures);
+    console.log(json ? JSON.stringify(shown) : render(shown, exercise.questions.length));
+    if (report.passed) return;
+    process.exitCode = 1;
+    if (!json) console.log(`Stuck? npx pnpm@12 exercise hint ${name}`);
+  });
+
+program
+  .command('hint')
+  .description('the next hint, after a check that failed')
+  .argument('[name]', 'by default the one under way')
+  .action(async (word) => {
+    const name = await chosen(word);
+    if ((await workTree.current()) !== name)
+      throw new Refusal(`${name} is not under way: npx pnpm@12 exercise start ${name}`);
+    if (!(await workTree.recall(name, 'failures')))
+      throw new Refusal(
+        `Try it first: there are hints after a check that failed (npx pnpm@12 exercise check ${name}).`,
+      );
+    const given = Number((await workTree.recall(name, 'hints')) ?? 0);
+    const hints = hintsOf(name);
+    const hint = hints[Math.min(given, hints.length - 1)];
+    await workTree.remember(name, 'hints', String(Math.min(given + 1, hints.length)));
+    console.log(`${hint}\n\n(${Math.min(given + 1, hints.length)} of ${hints.length})`);
+  });
+
+program
+  .command('solution')
+  .description('what our solution has that your files have not')
+  .argument('[name]', 'by default the one under way')
+  .action(async (word) => {
+    const name = await chosen(word);
+    await workTree.showSolution(name, await layersOf(name, 'solution'));
+  });
+
+program
+  .command('stop')
+  .description('commit what you have, and go back to the branch you came from')
+  .action(async () => {
+    const { name, branch, from } = await workTree.stop();
+    console.log(
+      `Your work is on the branch ${branch}, you are on ${from} again. Go on with: npx pnpm@12 exercise start ${name}`,
+    );
+  });
+
+const readmeName = () => (LANGUAGE === 'ko' ? 'README.ko.md' : 'README.md');
+
+/** The sections below the README's one on hints. */
+function hintsOf(name: string): string[] {
+  const readme = readFileSync(join(FOLDER, name, readmeName()), 'utf8');
+  const section = readme.split(/^## /m).find((it) => /^(Hints|힌트)\n/.test(it)) ?? '';
+  return section
+    .split(/^### /m)
+    .slice(1)
+    .map((text) => text.trim());
+}
+
+/** Links what the laid package.json files name, and keeps the lock file that follows from it. */
+async function install(name: string): Promise<void> {
+  const args = ['--yes', 'pnpm@12', 'install', '--prefer-offline', '--no-frozen-lockfile'];
+  const { exitCode, all } = await execa('npx', args, { cwd: ROOT, all: true, reject: false });
+  if (exitCode === 0) await workTree.keep(`Install what ${name} needs`);
+  else console.error(`npx pnpm@12 install did not go through, so do it again: ${all.trim().split('\n').at(-1)}`);
+}
+
+async function countFailure(name: string): Promise<number> {
+  if ((await workTree.current().catch(() => undefined)) !== name) return 1;
+  const failures = Number((await workTree.recall(name, 'failures')) ?? 0) + 1;
+  await workTree.remember(name, 'failures', String(failures));
+  return failures;
+}
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  // Commander has said what was wrong; 0 is for --help.
+  if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? 0 : 2;
+  else if (error instanceof Refusal) {
+    console.error(error.message);
+    process.exitCode = 2;
+  } else if (error instanceof Obstacle) {
+    console.error(error.message);
+    process.exitCode = 1;
+  } else throw error;
+}
