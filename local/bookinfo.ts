@@ -11,7 +11,9 @@ export interface BookinfoOptions {
   port?: number;
   /** Every line that a process prints. */
   onLine?(line: string, workload: Workload): void;
-  /** Aborted while it starts: what has started is stopped, and `startBookinfo` rejects. */
+  /** A process has ended although nobody disposes of Bookinfo. Its service goes on without it. */
+  onEnd?(workload: Workload, code: number | NodeJS.Signals): void;
+  /** Aborted while something starts: that is stopped, and `startBookinfo` or `restart` rejects. */
   signal?: AbortSignal;
 }
 
@@ -19,9 +21,16 @@ export interface BookinfoOptions {
 export interface Bookinfo extends AsyncDisposable {
   /** Where a service is: one port in front of its versions, as a Kubernetes Service. Without a version it hangs up. */
   ports: Record<Service, number>;
-  /** In the order of `workloads`. */
-  processes: readonly (ServiceProcess & { workload: Workload })[];
+  /** Those that run, in the order of `workloads`. */
+  processes: readonly RunningWorkload[];
+  /**
+   * Starts one that has ended once more, behind the name of its service.
+   * @throws {Error} when it does not start
+   */
+  restart(workload: Workload): Promise<RunningWorkload>;
 }
+
+export type RunningWorkload = ServiceProcess & { workload: Workload };
 
 /**
  * Runs Bookinfo as processes on loopback and waits until all of them listen.
@@ -32,10 +41,12 @@ export async function startBookinfo({
   env,
   port = 0,
   onLine,
+  onEnd,
   signal,
 }: BookinfoOptions = {}): Promise<Bookinfo> {
   await using running = new AsyncDisposableStack();
-  const processes: Bookinfo['processes'][number][] = [];
+  const processes: RunningWorkload[] = [];
+  let disposing = false;
   // Undone in reverse: signal all, hang up, wait for all.
   running.defer(async () => {
     await Promise.all(processes.map(({ exit }) => exit));
@@ -52,26 +63,44 @@ export async function startBookinfo({
     ...env,
   };
   running.defer(() => {
+    disposing = true;
     for (const process of processes) process.kill('SIGTERM');
   });
   const failure = new AbortController();
   const stopped = AbortSignal.any([failure.signal, ...(signal ? [signal] : [])]);
-  const start = async (workload: Workload) => {
-    const process = await startService(workload.service, {
+  const start = async (workload: Workload): Promise<RunningWorkload> => {
+    const started = await startService(workload.service, {
       // HOSTNAME is the pod's name in Kubernetes; tutorials look for `reviews-v2` in it.
       env: { HOSTNAME: workload.name, ...shared, ...workload.env },
       ...(onLine && { onLine: (line) => onLine(line, workload) }),
       signal: stopped,
     });
-    processes.push({ ...process, workload });
+    const process = { ...started, workload };
+    processes.push(process);
+    processes.sort((a, b) => workloads.indexOf(a.workload) - workloads.indexOf(b.workload));
+    void process.exit.then((code) => {
+      processes.splice(processes.indexOf(process), 1);
+      services[workload.service].remove(process.port);
+      if (!disposing) onEnd?.(workload, code);
+    });
+    return process;
   };
   await Promise.all(workloads.map((workload) => start(workload).catch((error) => failure.abort(error))));
   failure.signal.throwIfAborted();
-  processes.sort((a, b) => workloads.indexOf(a.workload) - workloads.indexOf(b.workload));
+  // Not as they come: the first connection is for the first version.
   for (const { workload, port: endpoint } of processes) services[workload.service].add(endpoint);
 
   const stack = running.move();
-  return { ports, processes, [Symbol.asyncDispose]: () => stack.disposeAsync() };
+  return {
+    ports,
+    processes,
+    async restart(workload) {
+      const process = await start(workload);
+      services[workload.service].add(process.port);
+      return process;
+    },
+    [Symbol.asyncDispose]: () => stack.disposeAsync(),
+  };
 }
 
 /** Where a service finds a backend on this machine. */

@@ -4,6 +4,8 @@ export interface KubeService extends AsyncDisposable {
   port: number;
   /** Puts one more process behind the name. */
   add(port: number): void;
+  /** Takes one away, with its connections left as they are. */
+  remove(port: number): void;
 }
 
 /**
@@ -12,13 +14,13 @@ export interface KubeService extends AsyncDisposable {
  * @throws {Error} with code EADDRINUSE when the port is taken
  */
 export async function openKubeService(port = 0): Promise<KubeService> {
-  const endpoints: number[] = [];
+  let endpoints: number[] = [];
   const sockets = new Set<Socket>();
   let turn = 0;
 
   const server = createServer((client) => {
-    const endpoint = endpoints[turn++ % endpoints.length];
-    if (endpoint === undefined) return client.destroy();
+    if (endpoints.length === 0) return client.destroy();
+    const endpoint = endpoints[turn++ % endpoints.length] as number;
     const upstream = connect({ port: endpoint, host: '127.0.0.1', noDelay: true });
     client.setNoDelay(true);
     for (const [from, to] of [
@@ -40,6 +42,9 @@ export async function openKubeService(port = 0): Promise<KubeService> {
   return {
     port: (server.address() as AddressInfo).port,
     add: (endpoint) => endpoints.push(endpoint),
+    remove: (endpoint) => {
+      endpoints = endpoints.filter((it) => it !== endpoint);
+    },
     async [Symbol.asyncDispose]() {
       server.close();
       for (const socket of sockets) socket.destroy();

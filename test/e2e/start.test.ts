@@ -1,35 +1,75 @@
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
+import { styleText } from 'node:util';
+import { request } from 'undici';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { freePort } from '../../local/free-port.ts';
 import { cookieOf, form, http } from '../support/http.ts';
-import { hangs, openStub } from '../support/stub.ts';
+import { answers, hangs, openStub } from '../support/stub.ts';
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 
 /** `pnpm start` as a user would run it, without pnpm in between. */
-function runStart(...args: string[]) {
-  const child = spawn(process.execPath, ['local/start.ts', ...args], {
-    cwd: fileURLToPath(new URL('../..', import.meta.url)),
-    env: { PATH: process.env.PATH },
+function runStart(args: string[], env: Record<string, string> = {}) {
+  return run(process.execPath, ['local/start.ts', ...args], env);
+}
+
+/** The same in a terminal. */
+function runStartInTerminal(args: string[], env: Record<string, string> = {}) {
+  return run('script', ['-qec', `exec ${process.execPath} local/start.ts ${args.join(' ')}`, '/dev/null'], env);
+}
+const hasScript = spawnSync('script', ['--version']).stdout?.includes('util-linux') ?? false;
+
+function run(command: string, args: string[], env: Record<string, string>) {
+  const child = spawn(command, args, { cwd: ROOT, env: { PATH: process.env.PATH, ...env } });
+  const exit = once(child, 'exit').then(([code]) => code as number);
+  const running = {
+    child,
+    stdout: '',
+    stderr: '',
+    exit,
+    /** Each line has been printed sooner or later. */
+    prints: (line: string | RegExp) =>
+      vi.waitFor(
+        () => {
+          expect(running.stdout).toMatch(line);
+        },
+        { timeout: 30_000 },
+      ),
+    pids: () => [...running.stdout.matchAll(/ pid (\d+)/g)].map(([, pid]) => Number(pid)),
+    pidOf: (name: string) => Number([...running.stdout.matchAll(new RegExp(`${name} .* pid (\\d+)`, 'g'))].at(-1)?.[1]),
+    async [Symbol.asyncDispose]() {
+      child.kill('SIGKILL');
+      await exit;
+    },
+  };
+  child.stdout.on('data', (chunk) => (running.stdout += chunk));
+  child.stderr.on('data', (chunk) => (running.stderr += chunk));
+  return running;
+}
+
+/** Waits until everything listens. `page` is where. */
+async function started(start: typeof runStart, args: string[], env: Record<string, string> = {}) {
+  const port = await freePort();
+  const running = start(['--port', String(port), ...args], env);
+  await running.prints('Ready after').catch(async (error) => {
+    await running[Symbol.asyncDispose]();
+    throw error;
   });
-  const run = { child, stdout: '', stderr: '', exit: once(child, 'exit').then(([code]) => code as number) };
-  child.stdout.on('data', (chunk) => (run.stdout += chunk));
-  child.stderr.on('data', (chunk) => (run.stderr += chunk));
-  return run;
+  return Object.assign(running, { page: `http://127.0.0.1:${port}/productpage` });
 }
 
 describe('pnpm start', () => {
-  let run: ReturnType<typeof runStart>;
+  let run: Awaited<ReturnType<typeof started>>;
   let page: string;
   beforeAll(async () => {
-    const port = await freePort();
-    page = `http://127.0.0.1:${port}/productpage`;
-    run = runStart('--port', String(port), '--traces');
-    await vi.waitUntil(() => run.stdout.includes('Ready after'), { timeout: 30_000 });
+    run = await started(runStart, []);
+    page = run.page;
   });
-  afterAll(() => run.child.kill('SIGKILL'));
+  afterAll(() => run[Symbol.asyncDispose]());
 
-  test('says what runs where and where the page is', () => {
+  test('says what runs where, and where the page and the live view are', () => {
     for (const name of [
       'productpage-v1',
       'productpage-v2',
@@ -41,21 +81,24 @@ describe('pnpm start', () => {
     ]) {
       expect(run.stdout).toMatch(new RegExp(`  ${name} +http://127.0.0.1:\\d+  pid \\d+`));
     }
-    expect(run.stdout).toContain(page.replace('127.0.0.1', 'localhost'));
+    const url = page.replace('127.0.0.1', 'localhost');
+    expect(run.stdout).toMatch(`Page  ${url}\n`);
+    expect(run.stdout).toContain(`Live  ${url}?view=live\n`);
   });
 
-  test('shows no stars, black stars and red stars in turn, from both versions of the page', async () => {
-    const seen = new Set<string>();
+  test('shows no stars, black stars and red stars in turn, from both versions of the page, the first from v1', async () => {
+    const seen: string[] = [];
     const counts = new Set<number>();
     for (let i = 0; i < 30; i++) {
       const { text: html } = await http(page);
       expect(html).toContain('<title>Simple Bookstore App</title>');
       counts.add(html.split('\n').filter((line) => line.includes('glyphicon-star')).length);
-      seen.add(/data-version="(v\d)"/.exec(html)?.[0] ?? '');
-      seen.add(/data-color="\w+"/.exec(html)?.[0] ?? 'no stars');
+      seen.push(/data-version="(v\d)"/.exec(html)?.[0] ?? '');
+      seen.push(/data-color="\w+"/.exec(html)?.[0] ?? 'no stars');
     }
+    expect(seen[0]).toBe('data-version="v1"');
     expect([...counts].toSorted()).toEqual([0, 9]);
-    expect([...seen].toSorted()).toEqual([
+    expect([...new Set(seen)].toSorted()).toEqual([
       'data-color="black"',
       'data-color="red"',
       'data-version="v1"',
@@ -64,47 +107,131 @@ describe('pnpm start', () => {
     ]);
   });
 
-  test('tags the log lines with the workload and draws traces', async () => {
-    expect(run.stdout).toMatch(/^details-v1 .*GET \/details\/0 200/m);
-    await vi.waitFor(() => {
-      expect(run.stdout).toMatch(/trace [0-9a-f]{32}, 8 spans\n└─ productpage v\d GET \/productpage 200/);
-    });
+  test('prints one line for each page, which says who answered', async () => {
+    await http(`${page}?seen`);
+    const pages =
+      /^\d\d:\d\d:\d\d {2}GET \/productpage 200 +\d+ ms {2}productpage v[12] → details v1, reviews v2 → ratings v1$/m;
+    await run.prints(pages);
+    await http(page.replace('productpage', 'static/style.css'));
+    await http(page.replace('productpage', 'nowhere'));
+    await run.prints(/GET \/nowhere 404 +\d+ ms {2}productpage v[12]$/m);
+    expect(run.stdout).not.toMatch(/GET \/(static|details|reviews|ratings)|INFO|\{/);
   });
 
-  test('keeps a sign-in whichever version of the page answers', async () => {
+  test('keeps a sign-in whichever version of the page answers, and prints who is signed in', async () => {
     const cookie = cookieOf(await http(page.replace('productpage', 'login'), form({ username: 'jason', passwd: 'x' })));
     for (let i = 0; i < 4; i++) {
       expect((await http(page, { headers: { cookie } })).text).toContain('jason');
     }
+    await run.prints('GET /productpage 200, jason ');
   });
 
   test('stops everything on Ctrl-C', async () => {
-    const pids = [...run.stdout.matchAll(/ pid (\d+)/g)].map(([, pid]) => Number(pid));
+    const pids = run.pids();
+    expect(pids).toHaveLength(7);
     run.child.kill('SIGINT');
     expect(await run.exit).toBe(0);
-    for (const pid of pids) expect(() => process.kill(pid, 0)).toThrow('ESRCH');
+    for (const pid of pids) expect(isAlive(pid)).toBe(false);
+    // Neither colours nor complaints.
+    expect(run.stdout).not.toContain('\u001b');
+    expect(run.stderr).toBe('');
   });
 });
 
+test('pnpm start gives the services its environment, and lets them log what they are told to', async () => {
+  await using collector = await openStub(answers({}));
+  const env = {
+    LOG_LEVEL: 'warn',
+    HOSTNAME: 'laptop',
+    JAEGER_UI_URL: 'http://jaeger.example',
+    CLUSTER_NAME: 'classroom',
+    OTEL_EXPORTER_OTLP_ENDPOINT: `http://127.0.0.1:${collector.port}`,
+    FORCE_COLOR: '1',
+  };
+  await using running = await started(runStart, ['--verbose'], env);
+  const { page } = running;
+  const { text } = await http(page);
+  expect(text).toContain('http://jaeger.example/trace/');
+  expect(text).toContain('classroom');
+  await vi.waitUntil(() => collector.received.some(({ path }) => path === '/v1/traces'), { timeout: 20_000 });
+  process.kill(running.pidOf('ratings-v1'), 'SIGKILL');
+  await running.prints('ratings-v1 has ended');
+  for (let i = 0; i < 6; i++) await http(page);
+  await running.prints(`${styleText('yellow', 'WARN', { validateStream: false })}  reviews v3  ratings `);
+  expect(running.stdout).not.toContain('INFO');
+});
+
+test('a service that ends does not end the rest, which goes on without it', async () => {
+  await using running = await started(runStart, []);
+  const { page } = running;
+  process.kill(running.pidOf('productpage-v2'), 'SIGKILL');
+  await running.prints(/^productpage-v2 has ended with SIGKILL, the others go on\.$/m);
+  for (let i = 0; i < 6; i++) expect(/data-version="(v\d)"/.exec((await http(page)).text)?.[1]).toBe('v1');
+  running.child.kill('SIGINT');
+  expect(await running.exit).toBe(1);
+});
+
+test.skipIf(!hasScript)('in a terminal, Enter starts a service again that has ended', async () => {
+  await using running = await started(runStartInTerminal, [], { NO_COLOR: '1' });
+  const { page } = running;
+  const ended = running.pidOf('details-v1');
+  running.child.stdin.write('typed before\n');
+  await running.prints('typed before');
+  process.kill(ended, 'SIGKILL');
+  await running.prints(/^details-v1 has ended with SIGKILL, the others go on. Press Enter to start it again.\r$/m);
+  expect((await http(page)).text).toContain('Error fetching product details');
+  expect(running.stdout).not.toContain('is being started');
+  running.child.stdin.write('\n');
+  await running.prints(/^details-v1 runs again: .* pid \d+\r$/m);
+  expect(running.pidOf('details-v1')).not.toBe(ended);
+  expect((await http(page)).text).not.toContain('Error fetching product details');
+  expect(running.stdout).not.toContain('\u001b');
+  // Ctrl-C as it is typed.
+  running.child.stdin.write('\u0003');
+  expect(await running.exit).toBe(0);
+});
+
+test('a reader that has stopped stops neither the page nor Ctrl-C; when it reads on, it learns what is lost', async () => {
+  // Its lines are the longest.
+  await using running = await started(runStart, [], { LOG_FORMAT: 'json' });
+  const { page } = running;
+  const longPath = page.replace('productpage', 'x'.repeat(300));
+  const askOften = async (times: number) => {
+    const ask = async () => (await request(longPath)).body.dump();
+    for (let i = 0; i < times; i += 50) await Promise.all(Array.from({ length: 50 }, ask));
+  };
+  running.child.stdout.pause();
+  await askOften(2000);
+  expect(await http(page)).toMatchObject({ status: 200 });
+  running.child.stdout.resume();
+  await running.prints(/^\(\d+ lines were dropped while nobody read them\)$/m);
+  running.child.stdout.pause();
+  await askOften(300);
+  running.child.kill('SIGINT');
+  expect(await running.exit).toBe(0);
+});
+
 test('pnpm start --help explains the options', async () => {
-  const run = runStart('--help');
+  const run = runStart(['--help']);
   expect(await run.exit).toBe(0);
   expect(run.stdout).toContain('--traces');
 });
 
-test.each([['--bogus'], ['--port', 'x'], ['--port', '70000']])(
-  'pnpm start %s %s: usage and exit 2',
-  async (...args) => {
-    const run = runStart(...args);
-    expect(await run.exit).toBe(2);
-    expect(run.stderr).toContain('Usage: npx pnpm@12 start');
-    expect(run.stderr).not.toMatch(/^ +at /m);
-  },
-);
+test.each([
+  ['--bogus', "Unknown option '--bogus'"],
+  ['--trace', "Unknown option '--trace', did you mean --traces?"],
+  ['--port=x', '--port x: not a TCP port'],
+  ['--port=70000', '--port 70000: not a TCP port'],
+  ['traces', "Unexpected argument 'traces'"],
+])('pnpm start %s: one line that says why, usage and exit 2', async (arg, line) => {
+  const run = runStart([arg]);
+  expect(await run.exit).toBe(2);
+  expect(run.stderr).toBe(`${line}\nUsage: npx pnpm@12 start [options] (--help explains them)\n`);
+});
 
 test('a port in use is said in one line', async () => {
   await using occupant = await openStub(hangs);
-  const run = runStart('--port', String(occupant.port));
+  const run = runStart(['-p', String(occupant.port)]);
   expect(await run.exit).toBe(1);
   expect(run.stderr).toBe(`port ${occupant.port} is in use, choose another one with --port\n`);
 });
@@ -118,9 +245,8 @@ const isAlive = (pid: number) => {
 };
 
 test.each(['SIGHUP', 'SIGKILL'] as const)('start leaves no service behind when it gets %s', async (signal) => {
-  const run = runStart('-p', String(await freePort()));
-  await vi.waitUntil(() => run.stdout.includes('Ready after'), { timeout: 30_000 });
-  const pids = [...run.stdout.matchAll(/ pid (\d+)/g)].map(([, pid]) => Number(pid));
+  const run = await started(runStart, []);
+  const pids = run.pids();
   expect(pids).toHaveLength(7);
   run.child.kill(signal);
   await vi.waitUntil(() => !pids.some(isAlive), { timeout: 20_000 });
