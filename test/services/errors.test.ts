@@ -93,6 +93,20 @@ describe.each(SERVICES)('%s', (name) => {
   });
 });
 
+test.each(['/static/%2e%2e/x', '/static/../x', '/static/%00'])(
+  'a path out of the folder of files, such as %s, is refused in the one shape of errors',
+  async (path) => {
+    await using productpage = await start('productpage');
+    const answer = parse(await raw(productpage.port, `GET ${path} HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n`));
+    expect(answer).toMatchObject({
+      status: 403,
+      headers: { 'x-request-id': answer.body.requestId, 'content-type': 'application/json; charset=utf-8' },
+      body: { error: 'Forbidden', requestId: expect.any(String) },
+    });
+    expect(await lineOf(productpage, answer.body.requestId)).toMatchObject({ level: 'info', status: 403 });
+  },
+);
+
 test('a probe that fails is logged', async () => {
   await using details = await start('details', { SHUTDOWN_DELAY_SECONDS: '3' });
   details.kill('SIGTERM');

@@ -64,6 +64,15 @@ describe('the log', () => {
     expect(linesOf('log-probe')).toEqual([]);
   });
 
+  test('is not made long by a long path', async () => {
+    const path = `/${'a'.repeat(15_000)}`;
+    await details.request(path, { headers: { 'x-request-id': 'log-long' } });
+    await vi.waitFor(() => expect(linesOf('log-long')).toHaveLength(1));
+    const cut = `${path.slice(0, 256)}…`;
+    expect(linesOf('log-long')[0]).toMatchObject({ path: cut, msg: `GET ${cut} 404` });
+    expect(Math.max(...details.lines.map((line) => line.length))).toBeLessThan(1000);
+  });
+
   test('cannot be forged with a line break in a path or a header', async () => {
     await details.request('/details/0%0A%7B%22level%22:%22fatal%22%7D', { headers: { 'x-request-id': 'log-forged' } });
     await vi.waitFor(() => expect(linesOf('log-forged')).toHaveLength(1));

@@ -8,7 +8,7 @@ import { Gauge } from 'prom-client';
 import { Refusal } from './errors.ts';
 import { pathOf } from './path.ts';
 import { PROBES } from './probes.ts';
-import { isMirrored, record } from './request-context.ts';
+import { finalStatusOf, isMirrored, record } from './request-context.ts';
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -45,8 +45,6 @@ const MAX_WAIT_MS = 1000;
 const LONG_WAIT_MS = 500;
 /** A refusal costs a tenth of a page. */
 const REFUSALS_PER_TURN = 4;
-/** nginx's number for a client that did not wait for its answer. There is nobody to send it to: it is logged and counted. */
-const CLIENT_HUNG_UP = 499;
 /** Longer than the 4 s for which a client of ours keeps a connection that it does not use. */
 const DRAIN_MS = 5000;
 /** How long a client may take to send one request to its end while we drain. */
@@ -124,7 +122,7 @@ async function addConnections(app: FastifyInstance) {
     reply.raw.once('close', () => {
       requests.delete(raw);
       finish(request);
-      const status = reply.raw.writableFinished ? reply.statusCode : CLIENT_HUNG_UP;
+      const status = finalStatusOf(reply);
       const path = pathOf(request.originalUrl);
       record(app, request.log, {
         method: request.method,

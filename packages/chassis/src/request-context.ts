@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
-import type { FastifyBaseLogger, FastifyInstance } from 'fastify';
+import type { FastifyBaseLogger, FastifyInstance, FastifyReply } from 'fastify';
 import type { FastifyChildLoggerFactory } from 'fastify/types/logger.js';
 import fp from 'fastify-plugin';
 import type { ChassisConfig } from './config.ts';
@@ -48,6 +48,13 @@ export function answerHeaders(config: ChassisConfig, requestId: string): Record<
     'x-content-type-options': 'nosniff',
   };
 }
+
+/** nginx's number for a client that did not wait for its answer. There is nobody to send it to: it is logged and counted. */
+const CLIENT_HUNG_UP = 499;
+
+/** How a request has ended, to be called when its answer is closed. */
+export const finalStatusOf = ({ raw, statusCode }: FastifyReply): number =>
+  raw.writableFinished ? statusCode : CLIENT_HUNG_UP;
 
 /** What is known of a request when it is over. */
 export interface FinishedRequest {

@@ -13,6 +13,7 @@ import fp from 'fastify-plugin';
 import type { Method, Outcome, Reason } from './backend.ts';
 import { pathOf } from './path.ts';
 import { PROBES } from './probes.ts';
+import { finalStatusOf } from './request-context.ts';
 import { telemetry } from './telemetry.ts';
 
 /**
@@ -41,7 +42,7 @@ async function addServerSpans(app: FastifyInstance) {
     const { method, headers } = request;
     const parent = propagation.extract(context.active(), headers);
     const span = startSpan(method, { kind: SpanKind.SERVER, attributes: attributesOf(request) }, parent);
-    reply.raw.once('close', () => endServerSpan(span, request, reply.statusCode));
+    reply.raw.once('close', () => endServerSpan(span, request, finalStatusOf(reply)));
     return context.with(trace.setSpan(parent, span), done);
   });
 }

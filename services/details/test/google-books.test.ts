@@ -42,6 +42,7 @@ const IDENTIFYING = {
   'x-request-id': 'abc',
   'x-forwarded-for': '10.0.0.1',
   baggage: 'userId=jason',
+  tracestate: 'vendor=jason',
 };
 const TRACEPARENT = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01';
 

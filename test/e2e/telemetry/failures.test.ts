@@ -1,3 +1,4 @@
+import { connect } from 'node:net';
 import { expect, test } from 'vitest';
 import { backendAt } from '../../../local/bookinfo.ts';
 import { type Collector, newTraceId, openCollector, sampled } from '../../support/collector.ts';
@@ -95,4 +96,34 @@ test('an instrumentation that does not exist is said in one line', async () => {
   await expect(refused).rejects.toThrow(
     /^details ended with 1:\nOTEL_NODE_ENABLED_INSTRUMENTATIONS names "nonsense": [^\n]+$/,
   );
+});
+
+test('a request whose client hangs up has a span that ends, with the status that the log has', async () => {
+  await using collector = await openCollector();
+  await using silent = await openStub(hangs);
+  await using productpage = await start('productpage', { ...collector.env, ...backendAt('details', silent.port) });
+  const traceId = newTraceId();
+  const socket = connect(productpage.port, '127.0.0.1');
+  socket.write(`GET /api/v1/products/0 HTTP/1.1\r\nhost: a\r\ntraceparent: ${sampled(traceId).traceparent}\r\n\r\n`);
+  await expect.poll(() => silent.received).toHaveLength(1);
+  socket.destroy();
+  const server = await collector.trace(traceId, 1);
+  expect(server).toMatchObject([{ kind: 2, attributes: { 'http.response.status_code': 499 } }]);
+});
+
+test('a span has nothing of a query, and no more than 256 characters of what a client makes up', async () => {
+  await using collector = await openCollector();
+  await using productpage = await start('productpage', collector.env);
+  const traceId = newTraceId();
+  const long = 'a'.repeat(4000);
+  await productpage.request(`/${long}?token=secret-query`, {
+    headers: { ...sampled(traceId), 'user-agent': long, host: long },
+  });
+  const [span] = await collector.trace(traceId, 1);
+  expect(JSON.stringify(span)).not.toContain('secret-query');
+  expect(span?.attributes).toMatchObject({
+    'url.path': `/${long.slice(0, 255)}`,
+    'user_agent.original': long.slice(0, 256),
+  });
+  for (const value of Object.values(span?.attributes ?? {})) expect(String(value).length).toBeLessThanOrEqual(256);
 });
