@@ -52,19 +52,20 @@ interface Images {
   tag?: string | undefined;
 }
 
-/** The one place of each image in kustomize/, and .env, where Compose and the build read the same. */
+/** The one place of each image in kustomize/, and what Compose and the build name the same. */
 async function pointTo({ registry, tag }: Images): Promise<void> {
   const replacements: [RegExp, string | undefined][] = [
     [/(?<=^ +image: ).+(?=\/[^/\n]+$)/m, registry],
     [/(?<=^ +image: .+:)[^:/\n]+$/m, tag],
     [/(?<=^IMAGE_PREFIX=).*$/m, registry],
+    [/(?<=^variable "IMAGE_PREFIX" \{\n {2}default = ").*(?=")/m, registry],
     [/(?<=^IMAGE_TAG=).*$/m, tag],
   ];
   const services = await readdir(join(FOLDER, 'kustomize/app'), { withFileTypes: true });
   const deployments = services
     .filter((entry) => entry.isDirectory())
     .map(({ name }) => `kustomize/app/${name}/every-version/deployment.yaml`);
-  for (const file of [...deployments, '../.env']) {
+  for (const file of [...deployments, '../.env', '../docker-bake.hcl']) {
     let text = await readFile(join(FOLDER, file), 'utf8');
     for (const [pattern, value] of replacements) if (value !== undefined) text = text.replace(pattern, () => value);
     await writeFile(join(FOLDER, file), text);

@@ -58,13 +58,24 @@ export interface Image {
   id: string | undefined;
 }
 
-const Bake = Type.Object({ target: Type.Record(Type.String(), Type.Object({ tags: Type.Array(Type.String()) })) });
+const Bake = Type.Object({
+  target: Type.Record(
+    Type.String(),
+    Type.Object({
+      tags: Type.Array(Type.String()),
+      output: Type.Optional(Type.Array(Type.Object({ type: Type.String() }))),
+    }),
+  ),
+});
 const Inspected = Type.Array(Type.Object({ Id: Type.String() }), { minItems: 1 });
 
 /** The images of a group of docker-bake.hcl. */
 export async function imagesOf(group: string): Promise<Image[]> {
   const { target } = await json(Bake, 'docker', 'buildx', 'bake', '--print', group);
-  const named = Object.entries(target).flatMap(([target, { tags }]) => tags.map((name) => ({ target, name })));
+  // What others are only built on has the output `cacheonly`.
+  const named = Object.entries(target).flatMap(([target, { tags, output = [] }]) =>
+    output.some(({ type }) => type === 'cacheonly') ? [] : tags.map((name) => ({ target, name })),
+  );
   return Promise.all(
     named.map(async (it) => {
       const { exitCode, stdout } = await execa('docker', ['image', 'inspect', it.name], { reject: false });

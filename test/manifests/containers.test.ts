@@ -200,3 +200,30 @@ test('docker-bake.hcl builds each image once', () => {
   expect((JSON.parse(list) as string[]).toSorted()).toEqual([...SERVICES].sort());
   for (const service of SERVICES) expect(Object.keys(compose.services)).toContain(`${service}-v1`);
 });
+
+describe('docker-bake.hcl has drop-in images', () => {
+  const bake = text('docker-bake.hcl');
+  const pairs = (text = '') => Object.fromEntries([...text.matchAll(/(\w+) = "?([\w-]+)"?/g)].map((m) => [m[1], m[2]]));
+  const images = [...bake.matchAll(/\{ name = "([\w-]+)", service = "(\w+)", env = \{(.*?)\} \}/g)].map(
+    ([, name = '', service, env]) => ({ name, service, env: pairs(env) }),
+  );
+
+  test('for the fifteen names of the original, under the prefix of the others', () => {
+    const databases = [...bake.matchAll(/\{ name = "(\w+)", base =/g)].map(([, name]) => name);
+    expect([...images.map(({ name }) => name), ...databases].toSorted()).toEqual(
+      [
+        ...['details-v1', 'details-v2', 'mongodb', 'mysqldb', 'productpage-v-flooding', 'productpage-v1'],
+        ...['ratings-v-delayed', 'ratings-v-faulty', 'ratings-v-unavailable', 'ratings-v-unhealthy'],
+        ...['ratings-v1', 'ratings-v2', 'reviews-v1', 'reviews-v2', 'reviews-v3'],
+      ].toSorted(),
+    );
+    expect(bake).toContain(`variable "IMAGE_PREFIX" {\n  default = "${dotenv.get('IMAGE_PREFIX')}"\n}`);
+  });
+
+  test.for(images)('$name plays its version, as far as its manifest does not say it', ({ name, service, env }) => {
+    const workload = WORKLOADS.find((it) => it.name === name);
+    expect(workload?.service).toBe(service);
+    const { DO_NOT_ENCRYPT: _, MONGO_DB_URL: __, ...expected } = workload?.env ?? {};
+    expect({ SERVICE_VERSION: 'v1', ...env }).toEqual(expected);
+  });
+});

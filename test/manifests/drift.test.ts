@@ -88,7 +88,7 @@ test.skipIf(error)('with features/openshift no pod asks for a user or a group', 
 describe('k8s:generate --registry and --tag', () => {
   /** In a copy of what it reads and writes. */
   const copy = realpathSync(mkdtempSync(join(tmpdir(), 'bookinfo-')));
-  for (const path of ['k8s', '.env', 'services/ratings/seed'])
+  for (const path of ['k8s', '.env', 'docker-bake.hcl', 'services/ratings/seed'])
     cpSync(join(ROOT, path), join(copy, path), { recursive: true });
   afterAll(() => rmSync(copy, { recursive: true }));
 
@@ -117,6 +117,7 @@ describe('k8s:generate --registry and --tag', () => {
       ['details', 'productpage', 'ratings', 'reviews'].map((name) => `localhost:5000/team/${name}:1.2.3`),
     );
     expect(env()).toMatch(/^IMAGE_PREFIX=localhost:5000\/team\nIMAGE_TAG=1\.2\.3$/m);
+    expect(readFileSync(join(copy, 'docker-bake.hcl'), 'utf8')).toContain('default = "localhost:5000/team"');
     expect(generate('--check').status).toBe(0);
   });
 });

@@ -7,7 +7,10 @@ const SERVICES = ['productpage', 'details', 'reviews', 'ratings'];
 const NAMES = SERVICES.map((it) => `bookinfo-ts/${it}:1.0.0`);
 const ids = Object.fromEntries(NAMES.map((name, i) => [name, `sha256:${String(i).repeat(64)}`]));
 const bake = {
-  target: Object.fromEntries(SERVICES.map((it) => [`${it}-v1`, { tags: [`bookinfo-ts/${it}:1.0.0`] }])),
+  target: {
+    ...Object.fromEntries(SERVICES.map((it) => [`${it}-v1`, { tags: [`bookinfo-ts/${it}:1.0.0`] }])),
+    base: { tags: ['only-built-on:1.0.0'], output: [{ type: 'cacheonly' }] },
+  },
 };
 
 /** An engine that has these images, all unless others are named. */
