@@ -72,7 +72,7 @@ program
     const layers = () => layersOf(name, faults === undefined ? 'start' : { wrong: faultsOf(name, faults, seed) });
     const how = await workTree.start(name, layers);
     if (how === 'under way') return console.log(`${name} is under way already: npx pnpm@12 exercise check`);
-    if (how === 'new') await install(name);
+    if (how === 'new' && (await workTree.hasPackages(name))) await install(name);
     const kept = how === 'resumed' ? ', as you left it' : '';
     console.log(
       `You are on the branch exercise/${name}${kept}. Read exercises/${name}/${readmeName()}: about ${minutes} minutes.`,

@@ -19,13 +19,19 @@ export interface Report {
  */
 export async function check(name: string, exercise: Exercise, tree: string, options: OpenOptions): Promise<Report> {
   const questions: Asked[] = [];
+  const { signal } = options;
+  // A question that waits for ever does not keep Ctrl-C waiting.
+  const aborted = new Promise<never>((_, reject) => {
+    signal.addEventListener('abort', () => reject(signal.reason), { once: true });
+  });
+  aborted.catch(() => {});
   const attempt = async (question: string, work: () => Promise<void>) => {
     try {
-      await work();
+      await Promise.race([work(), aborted]);
       questions.push({ question, passed: true });
       return true;
     } catch (error) {
-      options.signal.throwIfAborted();
+      signal.throwIfAborted();
       if (!(error instanceof Finding)) throw error;
       questions.push({ question, passed: false, finding: error.finding });
       return false;

@@ -94,7 +94,17 @@ export class WorkTree {
       (await this.current()) === name && (await this.git('log', '-1', '--format=%P', `--grep=^Start ${name}$`, branch));
     const tree = await layOver(this.root, start || 'HEAD', layers);
     const paths = (await this.git('diff', '--name-only', start || 'HEAD', tree)).split('\n');
-    await execa('git', ['diff', '-R', tree, '--', ...paths], { cwd: this.root, stdio: 'inherit', reject: false });
+    await execa('git', ['diff', '-R', '--src-prefix=b/', '--dst-prefix=a/', tree, '--', ...paths], {
+      cwd: this.root,
+      stdio: 'inherit',
+      reject: false,
+    });
+  }
+
+  /** Whether the exercise that is under way has begun with packages of its own. */
+  async hasPackages(name: string): Promise<boolean> {
+    const files = await this.git('diff', '--name-only', `${PREFIX}${name}^`, PREFIX + name);
+    return /(^|\/)package\.json$/m.test(files);
   }
 
   /** The folders of the packages in a commit. */

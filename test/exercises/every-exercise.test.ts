@@ -1,6 +1,5 @@
 /** Each exercise, in a copy of the repository: its solution is accepted, its start and every wrong variant refused in the right words. */
-import { cpSync, existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { execa } from 'execa';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -14,6 +13,7 @@ import {
   wrongNames,
 } from '../../exercises/check/layers.ts';
 import { check } from '../../exercises/check/report.ts';
+import { copyRepository } from './copy.ts';
 
 const ROOT = join(FOLDER, '..');
 const BIN = join(ROOT, 'node_modules/.bin');
@@ -30,15 +30,7 @@ describe.each(exerciseNames())('%s', async (name) => {
   const git = async (...args: string[]) => (await execa('git', args, { cwd: copy })).stdout;
 
   beforeAll(async () => {
-    copy = mkdtempSync(join(tmpdir(), 'bookinfo-exercise-'));
-    const args = ['ls-files', '-z', '--cached', '--others', '--exclude-standard'];
-    const { stdout } = await execa('git', args, { cwd: ROOT });
-    for (const file of stdout.split('\0').filter((it) => it && existsSync(join(ROOT, it))))
-      cpSync(join(ROOT, file), join(copy, file), { verbatimSymlinks: true, recursive: true });
-    writeFileSync(join(copy, 'tsconfig.exercise.json'), JSON.stringify(TSCONFIG));
-    await git('init', '--quiet');
-    await git('add', '--all');
-    await git('-c', 'user.name=test', '-c', 'user.email=test@localhost', 'commit', '--quiet', '--message=base');
+    copy = await copyRepository({ 'tsconfig.exercise.json': JSON.stringify(TSCONFIG) });
     await git('tag', 'base');
   });
   afterAll(() => rmSync(copy, { recursive: true, force: true }));

@@ -1,0 +1,233 @@
+/** `npx pnpm@12 exercise` in a clone: whatever is done in whatever order, nothing of the student's work is lost. */
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { execa } from 'execa';
+import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
+import { copyRepository } from './copy.ts';
+
+/** Starts a service, then never comes to an answer. */
+const ENDLESS = `
+import { defineExercise } from '../check/exercise.ts';
+import { openShop } from '../check/shop.ts';
+
+export default defineExercise({
+  title: { en: 'Endless', ko: '끝이 없습니다' },
+  day: 5,
+  minutes: 1,
+  open: (tree, { signal }) => openShop(tree, signal, (shop) => shop.start('details-v1')),
+  questions: [{ name: 'never', ask: () => new Promise(() => {}) }],
+  refused: { start: 'never', wrong: {} },
+});
+`;
+
+let clone: string;
+const git = async (...args: string[]) => (await execa('git', args, { cwd: clone, env })).stdout;
+/** No name, no address, no setting of whoever runs the tests. */
+const env = { GIT_CONFIG_GLOBAL: '/dev/null', GIT_CONFIG_SYSTEM: '/dev/null', LANG: 'C', NO_COLOR: '1' };
+const spawned = (...args: string[]) =>
+  execa(process.execPath, ['exercises/exercise.ts', ...args], { cwd: clone, env, reject: false });
+/** What it prints and its exit code, as one text to compare. */
+async function exercise(...args: string[]): Promise<string> {
+  const { stdout, stderr, exitCode } = await spawned(...args);
+  return [stdout, stderr, `exit ${exitCode}`].filter(Boolean).join('\n');
+}
+const path = (file: string) => join(clone, file);
+const read = (file: string) => readFileSync(path(file), 'utf8');
+const branch = () => git('branch', '--show-current');
+const changes = () => git('status', '--porcelain');
+
+beforeAll(async () => {
+  clone = await copyRepository({ 'exercises/99-endless/exercise.ts': ENDLESS });
+  await execa('npx', ['--yes', 'pnpm@12', 'install', '--offline'], { cwd: clone });
+});
+afterAll(() => rmSync(clone, { recursive: true, force: true }));
+
+beforeEach(async () => {
+  await git('reset', '--quiet', '--hard');
+  await git('clean', '--quiet', '--force', '-d');
+  await git('switch', '--quiet', 'main');
+  const old = (await git('branch', '--list', 'exercise/*', '--format=%(refname:short)')).split('\n').filter(Boolean);
+  for (const name of old) await git('branch', '--quiet', '-D', name);
+});
+
+describe('says in one line what stands in the way, with exit code 2 and nothing changed:', () => {
+  test('a work tree with changes', async () => {
+    writeFileSync(path('README.md'), 'mine');
+    writeFileSync(path('notes.txt'), 'mine, too');
+    expect(await exercise('start', 'strangler')).toBe(
+      'Your work tree has changes that are not committed (README.md, notes.txt): commit or stash them first.\nexit 2',
+    );
+    expect([await branch(), read('README.md'), read('notes.txt')]).toEqual(['main', 'mine', 'mine, too']);
+  });
+
+  test('a name that nothing has', async () => {
+    expect(await exercise('start', 'stranger')).toBe('There is no exercise stranger: did you mean strangler?\nexit 2');
+    expect(await exercise('check', 'x')).toMatch(
+      /^There is no exercise x: there are 01-strangler, .*99-endless.*\nexit 2$/,
+    );
+  });
+
+  test('another exercise that is under way', async () => {
+    await exercise('start', 'endless');
+    expect(await exercise('start', 'strangler')).toBe(
+      '99-endless is under way: `npx pnpm@12 exercise stop` keeps your work and goes back.\nexit 2',
+    );
+    expect(await branch()).toBe('exercise/99-endless');
+  });
+
+  test('none under way', async () => {
+    expect(await exercise('stop')).toMatch(/^No exercise is under way; .*\nexit 2$/);
+    expect(await exercise('check')).toMatch(/^No exercise is under way: .*\nexit 2$/);
+    expect(await exercise('hint', 'endless')).toMatch(/^99-endless is not under way: .*\nexit 2$/);
+  });
+
+  test('a merge with conflicts', async () => {
+    await exercise('start', 'endless');
+    await git('config', 'user.name', 'a');
+    await git('config', 'user.email', 'a@localhost');
+    const commit = ['commit', '--quiet', '--all', '--message=x'];
+    await git('switch', '--quiet', '--create', 'other');
+    writeFileSync(path('LICENSE'), 'theirs');
+    await git(...commit);
+    await git('switch', '--quiet', 'exercise/99-endless');
+    writeFileSync(path('LICENSE'), 'mine');
+    await git(...commit);
+    await git('merge', 'other').catch(() => {});
+    expect(await exercise('stop')).toMatch(/^There are conflicts of a merge .*\nexit 2$/);
+    expect(read('LICENSE')).toMatch(/mine[\s\S]*theirs/);
+    await git('merge', '--abort');
+    await git('switch', '--quiet', 'main');
+    await git('branch', '-D', 'other');
+    await git('config', '--remove-section', 'user');
+  });
+
+  test('a folder that is no clone', async () => {
+    await execa('mv', ['.git', '.hidden'], { cwd: clone });
+    try {
+      expect(await exercise('start', 'endless')).toMatch(/^Git says: not a git repository.*\nexit 2$/);
+    } finally {
+      await execa('mv', ['.hidden', '.git'], { cwd: clone });
+    }
+  });
+});
+
+test.each(['', '--bogus', 'chek', 'start', 'start a b', 'check --bogus'])(
+  'exercise %s: usage and exit 2',
+  async (words) => {
+    expect(await exercise(...words.split(' ').filter(Boolean))).toMatch(/Usage: npx pnpm@12 exercise[\s\S]*exit 2$/);
+  },
+);
+
+test('list names all of them, and which is under way', async () => {
+  await exercise('start', 'endless');
+  const list = await exercise('list');
+  expect(list).toMatch(/^day 1 {2}01-strangler .*60 min/m);
+  expect(list).toMatch(/99-endless .*under way\nexit 0$/);
+});
+
+test('work that is half done is kept by stop, and there again after start', async () => {
+  expect(await exercise('start', 'strangler')).toMatch(
+    /branch exercise\/01-strangler\..*exercises\/01-strangler\/README\.md/,
+  );
+  expect(await exercise('start', 'strangler')).toMatch(/^01-strangler is under way already.*\nexit 0$/);
+  writeFileSync(path('services/details/src/app.ts'), 'changed {');
+  writeFileSync(path('services/details/src/new.ts'), 'new');
+  rmSync(path('LICENSE'));
+  await git('add', 'services/details/src/new.ts');
+
+  expect(await exercise('stop')).toMatch(/^Your work is on the branch exercise\/01-strangler, you are on main again/);
+  expect([await branch(), await changes()]).toEqual(['main', '']);
+  expect(existsSync(path('LICENSE'))).toBe(true);
+  expect(existsSync(path('services/details/src/new.ts'))).toBe(false);
+
+  expect(await exercise('start', 'strangler')).toMatch(/, as you left it/);
+  expect(read('services/details/src/app.ts')).toBe('changed {');
+  expect(read('services/details/src/new.ts')).toBe('new');
+  expect(existsSync(path('LICENSE'))).toBe(false);
+});
+
+test('stop leaves no folder of a service that is not of the branch it goes back to', async () => {
+  await exercise('start', 'strangler');
+  const manifest =
+    '{ "name": "@bookinfo/catalog", "private": true, "dependencies": { "@bookinfo/chassis": "workspace:*" } }';
+  await execa('mkdir', ['-p', 'services/catalog/node_modules/x'], { cwd: clone });
+  writeFileSync(path('services/catalog/package.json'), manifest);
+  await exercise('stop');
+  expect(existsSync(path('services/catalog'))).toBe(false);
+});
+
+test('stop goes back to a commit that was checked out without a branch', async () => {
+  await git('switch', '--quiet', '--detach', 'main');
+  await exercise('start', 'endless');
+  expect(await exercise('stop')).toMatch(/exit 0$/);
+  expect([await branch(), await git('rev-parse', 'HEAD')]).toEqual(['', await git('rev-parse', 'main')]);
+});
+
+test('stop keeps the work when the branch to go back to is gone', async () => {
+  await git('switch', '--quiet', '--create', 'mine');
+  await exercise('start', 'endless');
+  await git('branch', '--quiet', '-D', 'mine');
+  writeFileSync(path('notes.txt'), 'mine');
+  expect(await exercise('stop')).toMatch(
+    /^Your work is committed to exercise\/99-endless, .* mine, is gone: .*\nexit 2$/,
+  );
+  expect(await git('show', 'exercise/99-endless:notes.txt')).toBe('mine');
+});
+
+test('hints come one by one, after a check that failed', async () => {
+  await exercise('start', 'strangler');
+  expect(await exercise('hint')).toMatch(/^Try it first: .*\nexit 2$/);
+  expect(await exercise('check')).toMatch(/expected catalog-v1 among the workloads[\s\S]*exit 1$/);
+  const hints = [await exercise('hint'), await exercise('hint'), await exercise('hint'), await exercise('hint')];
+  expect(hints.map((it) => /\((\d) of 3\)/.exec(it)?.[1])).toEqual(['1', '2', '3', '3']);
+});
+
+test('check --json is for programs', async () => {
+  await exercise('start', 'strangler');
+  const { stdout, exitCode } = await spawned('check', '--json');
+  expect(exitCode).toBe(1);
+  expect(JSON.parse(stdout)).toMatchObject({ exercise: '01-strangler', passed: false, questions: [{ passed: false }] });
+});
+
+test('solution shows what the files lack', async () => {
+  await exercise('start', 'strangler');
+  const { stdout } = await spawned('solution');
+  expect(stdout).toMatch(/^\+const VERSIONS = .*catalog/m);
+  expect(stdout).toContain('+++ b/services/catalog/src/app.ts');
+  expect(await changes()).toBe('');
+});
+
+/** The processes below one, by what the operating system says. */
+async function descendants(pid: number): Promise<number[]> {
+  const { stdout } = await execa('ps', ['-A', '-o', 'pid=,ppid=,args=']);
+  const all = stdout.split('\n').map((line) => line.trim().split(/\s+/));
+  return all
+    .filter(([, parent, ...args]) => Number(parent) === pid && args.join(' ').includes('server.ts'))
+    .map(([id]) => Number(id));
+}
+const isAlive = (pid: number) => {
+  try {
+    return process.kill(pid, 0);
+  } catch {
+    return false;
+  }
+};
+
+test.each(['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGKILL'] as const)(
+  'a check that gets %s leaves no process behind',
+  async (signal) => {
+    const run = spawned('check', 'endless');
+    const pids = await vi.waitUntil(
+      async () => {
+        const found = await descendants(run.pid ?? 0);
+        return found.length > 0 && found;
+      },
+      { timeout: 30_000, interval: 200 },
+    );
+    run.kill(signal);
+    const { exitCode, stderr } = await run;
+    await vi.waitUntil(() => !pids.some(isAlive), { timeout: 20_000 });
+    if (signal !== 'SIGKILL') expect(exitCode).toBe({ SIGINT: 130, SIGTERM: 143, SIGHUP: 129 }[signal]);
+    expect(stderr).toBe('');
+  },
+);
