@@ -5,10 +5,13 @@
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { bundle } from '@bookinfo/bundle';
 import { backendAt, startBookinfo } from '../local/bookinfo.ts';
 import { freePort } from '../local/free-port.ts';
 import { SERVICES, type Service, type WorkloadName, workloads } from '../local/workloads.ts';
@@ -20,6 +23,7 @@ const PARTS = ['cpu', 'memory', 'start', 'idle', 'saturation'] as const;
 const USAGE = `Usage: pnpm bench [options]
 
   --only PARTS     some of ${PARTS.join(', ')}, with commas (default all)
+  --sources        run the sources, as start does; by default the bundles that images are made of
   --soak MINUTES   nothing but memory, while half of what the page can bear is asked for
   --seconds N      of load per measurement and round (default 3)
   --rounds N       each measurement is the median of that many (default 5)
@@ -47,6 +51,7 @@ interface Shop extends AsyncDisposable {
 }
 
 const options = readOptions();
+const bundles = options.sources ? undefined : await bundleAll();
 const collector = await startCollector();
 const EXPORTING = { OTEL_EXPORTER_OTLP_ENDPOINT: `http://127.0.0.1:${collector.port}` };
 const environments = { off: {}, exporting: EXPORTING };
@@ -60,6 +65,17 @@ else {
   if (options.only.includes('saturation')) await findSaturation();
 }
 collector.kill();
+
+/** What images are made of, gone when we are. */
+async function bundleAll(): Promise<string> {
+  const folder = mkdtempSync(join(tmpdir(), 'bookinfo-bench-'));
+  process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
+  for (const service of SERVICES) {
+    progress(`bundling ${service}`);
+    await bundle(service, join(folder, service));
+  }
+  return folder;
+}
 
 /** CPU of all processes per request, which other work on the machine disturbs least, and what comes through. */
 async function compareCpu(): Promise<void> {
@@ -126,7 +142,7 @@ async function compareCpu(): Promise<void> {
 async function compareMemory(): Promise<void> {
   const rows: string[][] = [];
   for (const [variant, env] of Object.entries(environments)) {
-    await using bookinfo = await startBookinfo({ workloads: SIX, env });
+    await using bookinfo = await startBookinfo({ workloads: SIX, env, bundles });
     const pids = bookinfo.processes.map(({ pid }) => pid);
     const url = `http://127.0.0.1:${bookinfo.ports.productpage}/productpage`;
     const row = [variant];
@@ -158,7 +174,7 @@ async function compareStarts(): Promise<void> {
       for (let round = 0; round <= options.rounds; round++) {
         progress(`start, ${variant}, ${cache}: ${round} of ${options.rounds}`);
         const start = performance.now();
-        await using _ = await startBookinfo({ workloads: SIX, env: { ...env, ...disabled } });
+        await using _ = await startBookinfo({ workloads: SIX, env: { ...env, ...disabled }, bundles });
         // The first one fills the cache.
         if (round > 0) seconds.push((performance.now() - start) / 1000);
       }
@@ -172,7 +188,7 @@ async function compareIdling(): Promise<void> {
   const SECONDS = 20;
   const rows: string[][] = [];
   for (const [variant, env] of Object.entries(environments)) {
-    await using bookinfo = await startBookinfo({ workloads: SIX, env });
+    await using bookinfo = await startBookinfo({ workloads: SIX, env, bundles });
     const pids = bookinfo.processes.map(({ pid }) => pid);
     progress(`idle, ${variant}`);
     await sleep(2000);
@@ -218,7 +234,7 @@ async function findSaturation(): Promise<void> {
 }
 
 async function soak(minutes: number): Promise<void> {
-  await using bookinfo = await startBookinfo({ workloads: SIX, env: EXPORTING });
+  await using bookinfo = await startBookinfo({ workloads: SIX, env: EXPORTING, bundles });
   const pids = bookinfo.processes.map(({ pid }) => pid);
   const url = `http://127.0.0.1:${bookinfo.ports.productpage}/productpage`;
   const { connections, seconds } = options;
@@ -271,6 +287,7 @@ async function startShop(env: Record<string, string>): Promise<Shop> {
   );
   const bookinfo = await startBookinfo({
     workloads: measured.map(({ workload, port }) => ({ ...workload, env: { ...workload.env, PORT: String(port) } })),
+    bundles,
     env: Object.assign({}, env, ...measured.map(({ workload, port }) => backendAt(workload.service, port))),
   });
   const portOf = (target: Target) => bookinfo.processes.find(({ workload }) => workload.name === target)?.port;
@@ -350,6 +367,7 @@ function readOptions() {
     const { values } = parseArgs({
       options: {
         only: { type: 'string', default: PARTS.join(',') },
+        sources: { type: 'boolean', default: false },
         soak: { type: 'string' },
         seconds: { type: 'string', default: '3' },
         rounds: { type: 'string', default: '5' },
@@ -373,6 +391,7 @@ function readOptions() {
     if (unknown !== undefined) throw new Error(`--only ${unknown}: expected some of ${PARTS.join(', ')}`);
     return {
       only,
+      sources: values.sources,
       out: values.out,
       soak: values.soak === undefined ? undefined : whole('soak', 1440),
       seconds: whole('seconds', 60),

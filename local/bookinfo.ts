@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import { type KubeService, openKubeService } from './kube-service.ts';
 import { type ServiceProcess, startService } from './process.ts';
 import { SERVICES, type Service, WORKLOADS, type Workload } from './workloads.ts';
@@ -5,6 +6,8 @@ import { SERVICES, type Service, WORKLOADS, type Workload } from './workloads.ts
 export interface BookinfoOptions {
   /** What runs; by default what `npx pnpm@12 start` runs. */
   workloads?: readonly Workload[];
+  /** A folder of bundles by the names of services, which run instead of the sources. */
+  bundles?: string | undefined;
   /** Environment of all processes. It wins over where services find each other, a workload's own wins over it. */
   env?: Record<string, string>;
   /** Where the page is; 0 for any free port. */
@@ -38,6 +41,7 @@ export type RunningWorkload = ServiceProcess & { workload: Workload };
  */
 export async function startBookinfo({
   workloads = WORKLOADS.filter(({ start }) => start),
+  bundles,
   env,
   port = 0,
   onLine,
@@ -72,6 +76,7 @@ export async function startBookinfo({
     const started = await startService(workload.service, {
       // HOSTNAME is the pod's name in Kubernetes; tutorials look for `reviews-v2` in it.
       env: { HOSTNAME: workload.name, ...shared, ...workload.env },
+      bundle: bundles && join(bundles, workload.service),
       ...(onLine && { onLine: (line) => onLine(line, workload) }),
       signal: stopped,
     });

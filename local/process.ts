@@ -3,7 +3,6 @@ import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import type { Listening } from './preload.ts';
 import type { Service } from './workloads.ts';
 
 export interface ServiceProcess {
@@ -17,6 +16,8 @@ export interface ServiceProcess {
 
 export interface ServiceProcessOptions {
   env: Record<string, string>;
+  /** Where the bundle of a service is that runs instead of its sources. */
+  bundle?: string | undefined;
   /** Every line it prints; left out, nobody reads them once the service listens. */
   onLine?(line: string): void;
   /** Ends it while it starts. Once it listens, `kill` does. */
@@ -25,20 +26,22 @@ export interface ServiceProcessOptions {
 
 /** As in the Dockerfile, which gives the reason. */
 const NODE_OPTIONS = '--max-semi-space-size=4';
-const PRELOAD = import.meta.resolve('./preload.ts');
+const PRELOAD = import.meta.resolve('./preload.js');
 const START_TIMEOUT_MS = 30_000;
 
 /**
- * Starts a service as its package.json does, on loopback and any free port, and waits until it listens.
+ * Starts a service as its package.json does, or as its image does, on loopback and any free port, and waits until it listens.
  * @throws {Error} when it exits before that, or takes too long; the text has what it printed
  */
 export async function startService(
   service: Service,
-  { env, onLine, signal }: ServiceProcessOptions,
+  { env, bundle, onLine, signal }: ServiceProcessOptions,
 ): Promise<ServiceProcess> {
-  const imports = ['--import', PRELOAD, '--import', '@bookinfo/chassis/telemetry'];
-  const child = spawn(process.execPath, [...imports, 'src/server.ts'], {
-    cwd: fileURLToPath(new URL(`../services/${service}`, import.meta.url)),
+  const [register, server] = bundle
+    ? ['./dist/register.js', 'dist/server.js']
+    : ['@bookinfo/chassis/telemetry', 'src/server.ts'];
+  const child = spawn(process.execPath, ['--import', PRELOAD, '--import', register, server], {
+    cwd: bundle ?? fileURLToPath(new URL(`../services/${service}`, import.meta.url)),
     env: { PATH: process.env.PATH ?? '', NODE_OPTIONS, PORT: '0', LISTEN_ADDRESS: '127.0.0.1', ...env },
     stdio: ['pipe', 'pipe', 'pipe', 'ipc'],
     // A Ctrl-C in the terminal reaches us alone, and we stop the services in order.
@@ -57,7 +60,7 @@ export async function startService(
       onLine?.(line);
     });
   }
-  const port = once(child, 'message').then(([message]) => (message as Listening).port);
+  const port = once(child, 'message').then(([message]) => (message as { port: number }).port);
 
   const timeout = sleep(START_TIMEOUT_MS, 'does not listen', { ref: false });
   const first = await Promise.race([port, exit.then((code) => `ended with ${code}`), timeout]);

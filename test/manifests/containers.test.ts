@@ -159,15 +159,19 @@ describe('Dockerfile', () => {
 
   test('runs Node itself, as a number that is not root', () => {
     expect(value('USER')).toBe('1000:1000');
-    const start = (JSON.parse(text('services/ratings/package.json')) as { scripts: { start: string } }).scripts.start;
-    expect((JSON.parse(value('CMD') ?? '') as string[]).join(' ')).toBe(start);
+    expect(JSON.parse(value('CMD') ?? '')).toEqual(['node', '--import', './dist/register.js', 'dist/server.js']);
     expect(value('HEALTHCHECK')).toContain('CMD ["node", "-e"');
     expect(value('ENTRYPOINT')).toBeUndefined();
   });
 
+  test('gives Node the options that start gives it', () => {
+    const [, options = ''] = /NODE_OPTIONS=(.*)/.exec(value('ENV') ?? '') ?? [];
+    expect(text('local/process.ts')).toContain(`const NODE_OPTIONS = '${options}';`);
+  });
+
   test('names its base image as .env does', () => {
     expect(instructions[0]).toBe(`ARG NODE_IMAGE=${dotenv.get('NODE_IMAGE')}`);
-    for (const line of instructions.filter((l) => l.startsWith('FROM ') && !/ AS runtime$|^FROM runtime$/.test(l)))
+    for (const line of instructions.filter((l) => l.startsWith('FROM ') && !l.startsWith('FROM dependencies ')))
       expect(line).toMatch(/\$\{NODE_IMAGE\}/);
   });
 

@@ -14,10 +14,10 @@ export interface TestedService extends AsyncDisposable, ServiceProcess {
   request(path: string, options?: Options): Promise<Answer>;
 }
 
-/** Starts a service as a process on any free port. Whoever disposes of it learns of a crash or an unclean exit. */
-export async function start(service: Service, env: Env = {}): Promise<TestedService> {
+/** Starts a service as a process on any free port, or what was bundled of it. Whoever disposes of it learns of a crash or an unclean exit. */
+export async function start(service: Service, env: Env = {}, bundle?: string): Promise<TestedService> {
   const lines: string[] = [];
-  const running = await startService(service, { env, onLine: (line) => lines.push(line) });
+  const running = await startService(service, { env, bundle, onLine: (line) => lines.push(line) });
   let killed = false;
   return {
     ...running,
