@@ -59,7 +59,7 @@ function event({ time, level, service, version, msg, err }: LogLine): string {
 const clock = (time: string): string => styleText('dim', new Date(time).toTimeString().slice(0, 8));
 
 /** What clients think up must not move the cursor. */
-const printable = (text: string): string => text.replace(/\p{Cc}/gu, '�');
+export const printable = (text: string): string => text.replace(/\p{Cc}/gu, '�');
 
 function parse(line: string): LogLine | undefined {
   if (!line.startsWith('{')) return undefined;

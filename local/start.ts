@@ -28,11 +28,17 @@ process.once('exit', output.flushSync);
 // SIGHUP: the terminal was closed.
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => void stop());
 
-const receiver = options.traces ? await receiveOtlp(createTraceTree(print)) : undefined;
+const treeOptions = () => ({ verbose: options.verbose === true, columns: process.stdout.columns ?? 80 });
+const receiver = options.traces ? await receiveOtlp(createTraceTree(print, treeOptions)) : undefined;
 try {
   bookinfo = await startBookinfo({
     port: options.port,
-    env: { ...inheritedEnvironment(), LOG_FORMAT: 'json', ...receiver?.env },
+    env: {
+      ...inheritedEnvironment(),
+      LOG_FORMAT: 'json',
+      // Each request, whatever its own trace headers say.
+      ...(receiver && { ...receiver.env, OTEL_TRACES_SAMPLER: 'always_on' }),
+    },
     onLine(line, workload) {
       const text = textOf(line, workload, options);
       if (text !== undefined) print(text);

@@ -25,7 +25,7 @@ export const trace = new Command('trace')
         : new Obstacle(`Jaeger has no trace ${id}`, 'npx pnpm@12 lab trace, for the last one');
     if (json) console.log(JSON.stringify({ traceId: spans[0]?.traceId, whole: missing.length === 0, missing, spans }));
     else {
-      console.log(drawTree(spans));
+      console.log(drawTree(spans, { verbose: true, columns: process.stdout.columns ?? 80 }));
       if (missing.length === 0) console.log(`\n${styleText('green', 'whole')}: one root, no orphan, every hop`);
       else for (const gap of missing) console.log(`\n${styleText('red', 'not whole')}: ${gap}`);
     }

@@ -2,9 +2,14 @@ import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { styleText } from 'node:util';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { request } from 'undici';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { freePort } from '../../local/free-port.ts';
+import type { Span } from '../../local/otlp.ts';
+import { createTraceTree } from '../../local/trace-tree.ts';
+import { newSpanId, newTraceId } from '../support/collector.ts';
 import { cookieOf, form, http } from '../support/http.ts';
 import { answers, hangs, openStub } from '../support/stub.ts';
 
@@ -138,6 +143,74 @@ describe('pnpm start', () => {
   });
 });
 
+describe('pnpm start --traces', () => {
+  const TIME = String.raw`+[\d.]+ ms  [ ░█]+`;
+  let run: Awaited<ReturnType<typeof started>>;
+  beforeAll(async () => {
+    run = await started(runStart, ['--traces']);
+  });
+  afterAll(() => run[Symbol.asyncDispose]());
+
+  test('draws each page as a tree of aligned rows, one for each call', async () => {
+    const tree = new RegExp(
+      [
+        '^GET /productpage 200  trace [0-9a-f]{32}',
+        `productpage v[12] +200 ${TIME}`,
+        String.raw`├─ details v1    GET /details/\{productId\} 200 ${TIME}`,
+        String.raw`└─ reviews v[23]    GET /reviews/\{productId\} 200 ${TIME}`,
+        String.raw`   └─ ratings v1 GET /ratings/\{productId\} 200 ${TIME}`,
+        '\n',
+      ].join('\n'),
+      'm',
+    );
+    for (let i = 0; i < 6; i++) await http(run.page);
+    await run.prints(tree);
+    const [, ...rows] = tree.exec(run.stdout)?.[0].trim().split('\n') ?? [];
+    expect(new Set(rows.map((row) => row.indexOf(' ms  '))).size).toBe(1);
+    expect(run.stdout).not.toMatch(/^\d\d:\d\d:\d\d/m);
+  });
+
+  test('draws each request that came with trace headers of its own, but no stylesheet', async () => {
+    const traceId = newTraceId();
+    await http(run.page.replace('productpage', 'static/style.css'));
+    const headers = { traceparent: `00-${traceId}-${newSpanId()}-00` };
+    await http(run.page.replace('productpage', 'nowhere'), { headers });
+    await http(run.page, { headers });
+    await run.prints(new RegExp(`^GET /nowhere 404  trace ${traceId}\nproductpage v[12] `, 'm'));
+    await run.prints(new RegExp(`^GET /productpage 200  trace ${traceId}\nproductpage v[12] .*\n.* details v1 `, 'm'));
+    expect(run.stdout).not.toContain('style.css');
+  });
+
+  test('has a row for a call that nobody answered', async () => {
+    process.kill(run.pidOf('ratings-v1'), 'SIGKILL');
+    await run.prints('ratings-v1 has ended');
+    for (let i = 0; i < 6; i++) await http(run.page);
+    await run.prints(/└─ reviews v[23] .*\n {3}└─ ratings {2}GET \/ratings\/\{productId\} +(reset|refused) +[\d.]+ ms/);
+    await run.prints('WARN  reviews v');
+  });
+});
+
+test('a trace is forgotten once it is printed', async () => {
+  setFlagsFromString('--expose-gc');
+  const gc = runInNewContext('gc') as () => void;
+  const print = vi.fn();
+  const onSpans = createTraceTree(print, () => ({ verbose: false, columns: 80 }));
+  const receive = () => {
+    const span: Span = {
+      ...{ traceId: newTraceId(), spanId: newSpanId(), parentSpanId: newSpanId(), name: 'GET /x', kind: 2 },
+      ...{ start: 0, duration: 1, error: false, attributes: {}, resource: {} },
+    };
+    onSpans([span]);
+    return new WeakRef(span);
+  };
+  const received = receive();
+  await vi.waitFor(() => expect(print).toHaveBeenCalledOnce());
+  await vi.waitFor(() => {
+    gc();
+    expect(received.deref()).toBeUndefined();
+  });
+});
+
 test('pnpm start gives the services its environment, and lets them log what they are told to', async () => {
   await using collector = await openStub(answers({}));
   const env = {
@@ -218,12 +291,12 @@ test('pnpm start --help explains the options', async () => {
 });
 
 test.each([
-  ['--bogus', "Unknown option '--bogus'"],
-  ['--trace', "Unknown option '--trace', did you mean --traces?"],
-  ['--port=x', '--port x: not a TCP port'],
-  ['--port=70000', '--port 70000: not a TCP port'],
-  ['traces', "Unexpected argument 'traces'"],
-])('pnpm start %s: one line that says why, usage and exit 2', async (arg, line) => {
+  ['--bogus', "error: unknown option '--bogus'"],
+  ['--trace', "error: unknown option '--trace'\n(Did you mean --traces?)"],
+  ['--port=x', "error: option '-p, --port <port>' argument 'x' is invalid. It is a TCP port, 1 to 65535."],
+  ['--port=70000', "error: option '-p, --port <port>' argument '70000' is invalid. It is a TCP port, 1 to 65535."],
+  ['traces', 'error: too many arguments. Expected 0 arguments but got 1: traces.'],
+])('pnpm start %s: a line that says why, usage and exit 2', async (arg, line) => {
   const run = runStart([arg]);
   expect(await run.exit).toBe(2);
   expect(run.stderr).toBe(`${line}\nUsage: npx pnpm@12 start [options] (--help explains them)\n`);

@@ -199,7 +199,7 @@ function connect<Route extends string, S extends TSchema>(
     if (!telemetry.enabled) return ask(request);
     const headers = { ...request.headers };
     const { method, path } = request;
-    const described = { method, url: new URL(path, origin), urlTemplate: route, resendCount };
+    const described = { service: name, method, url: new URL(path, origin), urlTemplate: route, resendCount };
     const endSpan = startClientSpan(described, carriesTrace ? headers : undefined);
     const outcome = await ask({ ...request, headers });
     endSpan(outcome);

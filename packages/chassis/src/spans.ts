@@ -68,6 +68,8 @@ function endServerSpan(span: Span, request: FastifyRequest, status: number): voi
 }
 
 export interface ClientRequest {
+  /** Whom it goes to. */
+  service: string;
   method: Method;
   url: URL;
   /** The path, low in cardinality, such as `/reviews/{productId}`. */
@@ -78,12 +80,13 @@ export interface ClientRequest {
 
 /** A span around one try at a backend. `headers` gets the trace context with the span as the parent. */
 export function startClientSpan(
-  { method, url, urlTemplate, resendCount }: ClientRequest,
+  { service, method, url, urlTemplate, resendCount }: ClientRequest,
   headers: Record<string, string> | undefined,
 ): (outcome: Outcome<unknown>) => void {
   const span = startSpan(`${method} ${urlTemplate}`, {
     kind: SpanKind.CLIENT,
     attributes: {
+      'peer.service': service,
       'http.request.method': method,
       'url.full': url.href,
       'url.template': urlTemplate,
