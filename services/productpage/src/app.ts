@@ -32,7 +32,7 @@ export async function buildApp(config: Config): Promise<App> {
   await app.register(accepts);
   await app.register(cookie, { secret: config.SESSION_SECRET });
   await app.register(formbody);
-  await app.register(multipart, { attachFieldsToBody: 'keyValues', limits: MULTIPART_LIMITS });
+  await app.register(multipart, { limits: MULTIPART_LIMITS });
   await app.register(serveStatic, {
     root: fileURLToPath(new URL('../static', import.meta.url)),
     prefix: '/static/',

@@ -38,6 +38,24 @@ describe('signing in', () => {
     expect(both.headers['set-cookie']).toMatch(/^session=jason\./);
   });
 
+  test.each([
+    ['without a boundary', 'multipart/form-data', '--b\r\n\r\n'],
+    ['with too long a one', `multipart/form-data; boundary=${'b'.repeat(300)}`, ''],
+    [
+      'that breaks off',
+      'multipart/form-data; boundary=b',
+      '--b\r\ncontent-disposition: form-data; name=username\r\n\r\nja',
+    ],
+    ['that is empty', 'multipart/form-data; boundary=b', ''],
+  ])('refuses a multipart form %s', async (_what, type, body) => {
+    const answer = await productpage.request('/login', {
+      method: 'POST',
+      headers: { 'content-type': type },
+      body,
+    });
+    expect(answer).toMatchObject({ status: 400, json: { error: expect.any(String) } });
+  });
+
   test('refuses a multipart form with a file, or with more than a form has', async () => {
     const file = new FormData();
     file.set('username', new Blob(['jason']), 'name.txt');
