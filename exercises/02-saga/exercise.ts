@@ -1,0 +1,339 @@
+import { randomUUID } from 'node:crypto';
+import { join } from 'node:path';
+import { defineExercise, eventually, hold } from '../check/exercise.ts';
+import type { Fate, Passed } from '../check/link.ts';
+import { openShop, type Shop } from '../check/shop.ts';
+
+const PRICE = 12;
+const PURSE = 100;
+/** More than a purse can pay. */
+const TOO_MANY = 10;
+const SAGA = 'services/orders/src/saga.ts';
+
+interface Order {
+  orderId: string;
+  productId: number;
+  quantity: number;
+  customer: string;
+}
+
+/** The three services, and every order that was placed there. */
+interface Context extends AsyncDisposable {
+  shop: Shop;
+  placed: Order[];
+}
+
+const startOrders = (shop: Shop) =>
+  shop.start('orders-v1', { DATABASE_FILE: join(shop.folder, 'orders.db'), PRICE: String(PRICE) });
+
+const newOrder = (productId: number, quantity = 1): Order => ({
+  orderId: randomUUID(),
+  productId,
+  quantity,
+  customer: `customer-${randomUUID().slice(0, 8)}`,
+});
+
+/** Asks for an order, as often as it takes to get an answer. */
+async function place({ shop, placed }: Context, order: Order) {
+  if (!placed.includes(order)) placed.push(order);
+  const { orderId, ...json } = order;
+  return eventually(
+    async () => {
+      const answer = await shop.ask('orders', `/orders/${orderId}`, { method: 'PUT', json });
+      return answer.status === 0 ? undefined : answer;
+    },
+    () => ({
+      expected: 'an answer to PUT /orders/{orderId}',
+      seen: 'a broken connection, again and again',
+      look: SAGA,
+    }),
+  );
+}
+
+async function stateOf({ shop }: Context, { orderId }: Order): Promise<string> {
+  const answer = await shop.ask('orders', `/orders/${orderId}`);
+  return answer.status === 200 ? String((answer.json() as { state: unknown }).state) : `answered ${answer.status}`;
+}
+
+/** Waits for the end that an order comes to. */
+const end = (context: Context, order: Order, cause: string, deadlineMs = 15_000) => {
+  let state = '';
+  return eventually(
+    async () => {
+      state = await stateOf(context, order);
+      return state === 'confirmed' || state === 'cancelled' ? state : undefined;
+    },
+    () => ({ expected: 'the order comes to an end: confirmed or cancelled', seen: state, cause, look: SAGA }),
+    deadlineMs,
+  );
+};
+
+const moneyTaken = async ({ shop }: Context) =>
+  ((await shop.ask('payments', '/money')).json() as { taken: number }).taken;
+const booksHeld = async ({ shop }: Context, productId: number) =>
+  ((await shop.ask('stock', `/stock/${productId}`)).json() as { held: number }).held;
+
+/** Every book that is held and every coin that was taken belongs to a confirmed order. To be asked when all are at an end. */
+async function balance(context: Context, cause: string): Promise<void> {
+  const { placed } = context;
+  const states = await Promise.all(placed.map((order) => stateOf(context, order)));
+  const confirmed = placed.filter((_, i) => states[i] === 'confirmed');
+  const sum = (orders: Order[]) => orders.reduce((total, { quantity }) => total + quantity, 0);
+  const money = await moneyTaken(context);
+  hold(money === PRICE * sum(confirmed), {
+    expected: `money for ${sum(confirmed)} confirmed books: ${PRICE * sum(confirmed)}`,
+    seen: `${money} taken`,
+    cause,
+    look: SAGA,
+  });
+  for (const productId of new Set(placed.map((order) => order.productId))) {
+    const sold = sum(confirmed.filter((order) => order.productId === productId));
+    const held = await booksHeld(context, productId);
+    hold(held === sold, {
+      expected: `${sold} books of product ${productId} held, as many as are confirmed`,
+      seen: `${held} held: ${held > sold ? 'some are kept for nobody' : 'some are sold and on the shelf at once'}`,
+      cause,
+      look: SAGA,
+    });
+  }
+}
+
+/** What a link does while `work` is done. */
+async function meanwhile<T>(
+  link: { fate(request: Passed): Fate },
+  fate: (request: Passed) => Fate,
+  work: () => Promise<T>,
+) {
+  const before = link.fate;
+  link.fate = fate;
+  try {
+    return await work();
+  } finally {
+    link.fate = before;
+  }
+}
+
+/** The same numbers in every run: a check that fails fails again. */
+function dice(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (state * 1_664_525 + 1_013_904_223) % 2 ** 32;
+    return state / 2 ** 32;
+  };
+}
+
+export default defineExercise<Context>({
+  title: { en: 'Buy a book, or leave no trace of it', ko: '책을 사거나, 아무것도 남기지 않거나' },
+  day: 1,
+  minutes: 90,
+
+  async open(tree, { signal }) {
+    const shop = await openShop(tree, signal, async (opened) => {
+      await Promise.all([
+        opened.start('stock-v1', { DATABASE_FILE: join(opened.folder, 'stock.db'), BOOKS: '1000' }),
+        opened.start('payments-v1', { DATABASE_FILE: join(opened.folder, 'payments.db'), PURSE: String(PURSE) }),
+        startOrders(opened),
+      ]);
+    });
+    return { shop, placed: [], [Symbol.asyncDispose]: () => shop[Symbol.asyncDispose]() };
+  },
+
+  questions: [
+    {
+      name: 'An order that nobody refuses is confirmed, paid and held',
+      async ask(context) {
+        const answer = await place(context, newOrder(0, 2));
+        const { state } = answer.json() as { state?: unknown };
+        hold(answer.status === 200 && state === 'confirmed', {
+          expected: '200 with the state confirmed',
+          seen: `${answer.status} ${answer.text}`,
+          look: SAGA,
+        });
+        await balance(context, 'a step was left out');
+      },
+    },
+    {
+      name: 'An order that stock or payments refuses is cancelled, and leaves nothing behind',
+      async ask(context) {
+        const orders = [newOrder(1, TOO_MANY), { ...newOrder(1), quantity: 3 }];
+        const [poor] = orders as [Order, Order];
+        const answer = await place(context, poor);
+        const held = await booksHeld(context, 1);
+        hold(answer.status === 200 && (answer.json() as { state?: unknown }).state === 'cancelled' && held === 0, {
+          expected: `an order that ${poor.customer} cannot pay is cancelled, and no book is held for it`,
+          seen: `answered ${answer.status} ${answer.text}, and ${held} books are held`,
+          cause: 'what was done before the refusal is not undone',
+          look: SAGA,
+        });
+        await meanwhile(
+          context.shop.link('orders', 'stock'),
+          ({ method }) => (method === 'PUT' ? { status: 409, body: { error: 'not enough books are left' } } : 'pass'),
+          () => place(context, orders[1] as Order),
+        );
+        hold((await end(context, orders[1] as Order, 'a refusal of stock is the end')) === 'cancelled', {
+          expected: 'an order that stock refuses is cancelled',
+          seen: 'it is confirmed',
+          look: SAGA,
+        });
+        await balance(context, 'an order that stock refuses goes on to payments');
+      },
+    },
+    {
+      name: 'Whoever asks twice buys once',
+      async ask(context) {
+        const order = newOrder(2, 2);
+        await meanwhile(
+          context.shop.link('client', 'orders'),
+          () => 'repeat',
+          () => place(context, order),
+        );
+        await place(context, order);
+        await end(context, order, 'two requests for one order get in each other’s way');
+        await balance(context, 'the second request for an order is taken for a second order');
+      },
+    },
+    {
+      name: 'A step whose answer is lost is not done twice',
+      async ask(context) {
+        for (const service of ['stock', 'payments']) {
+          const order = newOrder(3);
+          let lost = 0;
+          await meanwhile(
+            context.shop.link('orders', service),
+            ({ method }) => (method === 'PUT' && lost++ === 0 ? 'cut' : 'pass'),
+            () => place(context, order),
+          );
+          await end(context, order, 'a step without an answer is neither asked again nor undone');
+          await balance(
+            context,
+            `${service} did the step, and its answer was lost: asked again under another id, it did it once more`,
+          );
+        }
+      },
+    },
+    {
+      name: 'A step that never answers is undone, last things first',
+      async ask(context) {
+        const order = newOrder(4);
+        const payments = context.shop.link('orders', 'payments');
+        payments.passed.length = 0;
+        // The money is taken, nobody learns of it, and for a while it cannot be given back.
+        await meanwhile(
+          payments,
+          ({ method }) => (method === 'PUT' ? 'cut' : 'refuse'),
+          async () => {
+            await place(context, order);
+            await eventually(
+              () => payments.passed.find(({ method }) => method === 'DELETE'),
+              () => ({
+                expected: 'money is given back when payments did not answer, for it may have been taken',
+                seen: 'payments is not asked to',
+                cause: 'no answer is taken for a refusal',
+                look: SAGA,
+              }),
+            );
+            const held = await booksHeld(context, order.productId);
+            hold(held === order.quantity, {
+              expected: 'the book stays held as long as its money has not been given back',
+              seen: 'it is on the shelf again, and the money is still with us',
+              cause: 'what was done first is undone first',
+              look: SAGA,
+            });
+          },
+        );
+        const state = await end(context, order, 'undoing is given up when it fails once');
+        hold(state === 'cancelled', { expected: 'the order is cancelled', seen: state, look: SAGA });
+        await balance(context, 'a step without an answer is not undone');
+      },
+    },
+    {
+      name: 'Orders goes on where it was killed, at every step',
+      async ask(context) {
+        const { shop } = context;
+        for (const [service, method, fate] of [
+          ['stock', 'PUT', 'refuse'],
+          ['stock', 'PUT', 'cut'],
+          ['payments', 'PUT', 'refuse'],
+          ['payments', 'PUT', 'cut'],
+          ['payments', 'DELETE', 'refuse'],
+          ['payments', 'DELETE', 'cut'],
+          ['stock', 'DELETE', 'refuse'],
+          ['stock', 'DELETE', 'cut'],
+        ] as const) {
+          const order = newOrder(5);
+          const when = `killed ${fate === 'cut' ? 'after' : 'before'} ${service} had done its ${method}`;
+          // The way to the steps that undo: payments never answers.
+          shop.link('orders', 'payments').fate = (it) => (method === 'DELETE' && it.method === 'PUT' ? 'cut' : 'pass');
+          const link = shop.link('orders', service);
+          const before = link.fate;
+          const killed = Promise.withResolvers<void>();
+          link.fate = (request) => {
+            if (request.method !== method) return before(request);
+            link.fate = before;
+            shop.kill('orders-v1').then(killed.resolve, killed.reject);
+            return fate;
+          };
+          context.placed.push(order);
+          const { orderId, ...json } = order;
+          await shop.ask('orders', `/orders/${orderId}`, { method: 'PUT', json });
+          await eventually(
+            () => (link.fate === before ? true : undefined),
+            () => ({ expected: `${service} is asked to ${method}`, seen: 'it is not', look: SAGA }),
+          );
+          await killed.promise;
+          await startOrders(shop);
+          const cause = `${when}: where an order stands is kept in memory, or nobody goes on with it`;
+          await end(context, order, cause);
+          for (const to of ['stock', 'payments']) shop.link('orders', to).fate = () => 'pass';
+          await balance(context, when);
+        }
+      },
+    },
+    {
+      name: '200 orders on a bad day: every coin and every book belongs to a confirmed order',
+      async ask(context) {
+        const { shop } = context;
+        const roll = dice(1);
+        const bad = (): Fate => {
+          const fate = roll();
+          return fate < 0.1 ? 'refuse' : fate < 0.25 ? 'cut' : fate < 0.35 ? 'repeat' : 'pass';
+        };
+        const orders = Array.from({ length: 200 }, (_, i) =>
+          newOrder(10 + (i % 3), roll() < 0.2 ? TOO_MANY : 1 + (i % 3)),
+        );
+        const queue = [...orders];
+        const hops = [shop.link('orders', 'stock'), shop.link('orders', 'payments'), shop.link('client', 'orders')];
+        for (const hop of hops) hop.fate = ({ method }) => (method === 'GET' ? 'pass' : bad());
+        await Promise.all(
+          Array.from({ length: 10 }, async () => {
+            for (let order = queue.pop(); order; order = queue.pop()) await place(context, order);
+          }),
+        );
+        for (const order of orders)
+          await end(context, order, 'undoing is given up, or in the way of another try', 60_000);
+        for (const hop of hops) hop.fate = () => 'pass';
+        await balance(context, 'lost answers, repeated and refused requests, all at once');
+      },
+    },
+    {
+      name: 'A cancelled order is one trace',
+      async ask(context) {
+        const answer = await place(context, newOrder(6, TOO_MANY));
+        const steps = ['PUT /reservations/{orderId}', 'PUT /payments/{orderId}', 'DELETE /reservations/{orderId}'];
+        await context.shop.trace(answer.traceId, `one trace from orders through ${steps.join(', ')}`, (spans) =>
+          steps.every((step) => spans.some(({ name, kind }) => kind === 2 && name === step)),
+        );
+      },
+    },
+  ],
+
+  refused: {
+    start: 'what was done before the refusal is not undone',
+    wrong: {
+      'no-undo-without-answer': 'money is given back when payments did not answer',
+      'first-things-first': 'the book stays held as long as its money has not been given back',
+      'in-memory': 'where an order stands is kept in memory',
+      'new-id-for-each-try': 'asked again under another id',
+    },
+  },
+});
