@@ -229,7 +229,7 @@ export async function seen(shop: Shop): Promise<Finding> {
 export function expectedSplit(shop: Shop, visit: Visit): Counts | undefined {
   const explanation = shop.explain({ ...visit, url: PAGE });
   if (!explanation) return undefined;
-  const turns = flat(explanation.steps).some((it) => it.share !== undefined && it.text.startsWith('to reviews-'));
+  const turns = flat(explanation.steps).some((it) => it.share !== undefined && /^to reviews-[^. ]+$/.test(it.text));
   const versions: Counts = {};
   for (const [kind, probability] of Object.entries(foresee(explanation, content))) {
     const version = /^v\d+/.exec(kind)?.[0];

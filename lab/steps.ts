@@ -30,6 +30,19 @@ export interface Moment {
   alone?: true;
 }
 
+/** What is asked in a step, or in one of its moments. */
+export function momentOf(id: string, name?: string): Moment {
+  const step = STEPS.find((it) => it.id === id);
+  const moment =
+    name === undefined ? { name: '', checks: step?.lasting ?? [] } : step?.moments.find((it) => it.name === name);
+  if (!moment) throw new Error(`no moment ${name} in step ${id}`);
+  return moment;
+}
+
+/** Whether the rules of a cluster are those of a moment; of one that no rule makes, never. */
+export const isDeclared = (shop: Shop, { checks }: Moment): boolean =>
+  checks.some((it) => it.declared) && checks.every((it) => it.declared?.(shop) ?? true);
+
 const SHOP = ['productpage-v1', 'details-v1', 'reviews-v1', 'reviews-v2', 'reviews-v3', 'ratings-v1'];
 const PAGE = 'http://localhost/productpage';
 
@@ -152,7 +165,7 @@ const MIRRORED: Check = {
   ...ruled(
     'reviews v3 gets a copy of each request',
     { from: 'productpage-v1', url: 'http://reviews:9080/reviews/0' },
-    /^mirror: .* of the requests go to reviews v3/,
+    /^mirror: .* of the requests go to reviews( v3|-v3\.)/,
     'npx pnpm@12 lab explain --from productpage-v1 GET http://reviews:9080/reviews/0',
   ),
   async ask({ visitor, cluster }) {

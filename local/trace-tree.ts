@@ -135,9 +135,10 @@ function rowsOf(spans: Span[], { verbose }: TraceTreeOptions): Row[] {
   return rows;
 }
 
-/** `reviews v2`; a proxy has no version. */
-function workloadOf({ resource }: Span): string {
-  return [resource['service.name'], resource['service.version']].filter(Boolean).join(' ');
+/** `reviews v2`, or `reviews proxy`, which has no version. */
+function workloadOf({ attributes, resource }: Span): string {
+  const what = attributes.component === 'proxy' ? 'proxy' : resource['service.version'];
+  return [resource['service.name'], what].filter(Boolean).join(' ');
 }
 
 function whoWasAsked({ attributes }: Span): string {

@@ -6,7 +6,7 @@ import { ask, type Finding, seen } from '../checks.ts';
 import { type Cluster, connect } from '../kubectl.ts';
 import { addPassed, type Passed, passedFile, readPassed } from '../passed.ts';
 import { Shop } from '../shop.ts';
-import { type Moment, STEPS, type Step } from '../steps.ts';
+import { isDeclared, type Moment, STEPS, type Step } from '../steps.ts';
 
 export const check = new Command('check')
   .summary('what should be true now, what is, and why not')
@@ -114,9 +114,6 @@ export async function examine(cluster: Cluster, asked: Step[], file: string): Pr
   const result = { context: cluster.context, cluster: metadata.uid, at, steps, passed };
   return { ...result, line: handIn(result) };
 }
-
-const isDeclared = (shop: Shop, { checks }: Moment): boolean =>
-  checks.some((it) => it.declared) && checks.every((it) => it.declared?.(shop) ?? true);
 
 /** Of the moments of a step, the one of which most is declared. */
 function nearest(shop: Shop, moments: Moment[]): Moment {

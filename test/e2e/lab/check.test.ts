@@ -2,11 +2,12 @@
 import { readFileSync } from 'node:fs';
 import { execa } from 'execa';
 import { afterEach, describe, expect, test, vi } from 'vitest';
-import { examine, type Result } from '../../lab/commands/check.ts';
-import { binomial, fit } from '../../lab/shares.ts';
-import { STEPS } from '../../lab/steps.ts';
-import { cluster, type FakeCluster, fakeCluster, type Show } from '../support/fake-cluster.ts';
-import { type Manifest, ROOT } from './load.ts';
+import { examine, type Result } from '../../../lab/commands/check.ts';
+import { binomial, fit } from '../../../lab/shares.ts';
+import { Shop } from '../../../lab/shop.ts';
+import { isDeclared, momentOf, STEPS } from '../../../lab/steps.ts';
+import { type Manifest, ROOT } from '../../manifests/load.ts';
+import { cluster, type FakeCluster, fakeCluster, gatewayPods, podsOf, type Show } from './fake-cluster.ts';
 
 const ROUTING = ['istio/bookinfo-gateway.yaml', 'istio/destination-rule-all.yaml'];
 const V1 = [...ROUTING, 'istio/virtual-service-all-v1.yaml'];
@@ -143,7 +144,97 @@ afterEach(() => vi.unstubAllEnvs());
 
 const step = ({ steps }: Result, id: string) => steps.find((it) => it.id === id);
 
+/** The files of the guide that are applied when a moment of it is there. */
+const MOMENTS: [moments: string[], files: string[]][] = [
+  [['1.3 no rules'], ROUTING],
+  [['2.1 version 1'], V1],
+  [['2.2 four to one, and jason'], CANARY],
+  [['2.2 half and half'], [...V1, 'istio/virtual-service-reviews-50-v3.yaml']],
+  [['2.2 version 3'], [...V1, 'istio/virtual-service-reviews-v3.yaml']],
+  [
+    ['2.1 version 1', '2.3 by header'],
+    [...V1, 'istio/canary-productpage.yaml', 'k8s/productpage-v2.yaml'],
+  ],
+  [
+    ['2.4 delay'],
+    [...V1, 'istio/virtual-service-reviews-test-v2.yaml', 'istio/virtual-service-ratings-test-delay.yaml'],
+  ],
+  [
+    ['2.4 delay, with the fix'],
+    [...V1, 'istio/virtual-service-reviews-v3.yaml', 'istio/virtual-service-ratings-test-delay.yaml'],
+  ],
+  [
+    ['2.4 error'],
+    [...V1, 'istio/virtual-service-reviews-test-v2.yaml', 'istio/virtual-service-ratings-test-abort.yaml'],
+  ],
+  [['2.4 timeout'], [...V1, 'istio/virtual-service-reviews-timeout.yaml']],
+  [
+    ['2.2 version 3', '2.5 retries'],
+    [
+      ...V1,
+      'istio/virtual-service-reviews-v3.yaml',
+      'istio/virtual-service-ratings-retries.yaml',
+      'k8s/ratings-v-faulty.yaml',
+    ],
+  ],
+  [
+    ['2.1 version 1', '2.5 mirroring'],
+    [...V1, 'istio/virtual-service-reviews-mirror.yaml'],
+  ],
+  [
+    ['2.1 version 1', '2.6 circuit breaker'],
+    [...V1, 'istio/destination-rule-reviews-circuit-breaker.yaml'],
+  ],
+  [
+    ['2.1 version 1', '2.6 rate limit'],
+    [...V1, 'istio/productpage_envoy_ratelimit.yaml'],
+  ],
+  [
+    ['2.1 version 1', '3.1 STRICT'],
+    [...V1, 'istio/security-policy.yaml'],
+  ],
+  [
+    ['2.2 version 3', '4.2 MySQL'],
+    [
+      ...V1,
+      'k8s/bookinfo-mysql.yaml',
+      'k8s/bookinfo-ratings-v2-mysql.yaml',
+      'istio/virtual-service-ratings-mysql.yaml',
+    ],
+  ],
+];
+
 describe('npx pnpm@12 lab check', () => {
+  test.for(MOMENTS)('knows %j by the files that make it', async ([moments, files]) => {
+    const objects = applied(...files);
+    const workloads = objects.filter(
+      ({ kind, metadata }) => /^(Deployment|StatefulSet)$/.test(kind) && metadata.namespace !== 'istio-system',
+    );
+    await using fake = await start(
+      [...objects.filter(({ kind }) => kind !== 'Pod'), ...podsOf(workloads), ...gatewayPods()],
+      version1,
+    );
+    vi.stubEnv('GATEWAY_URL', fake.gateway);
+    const shop = await Shop.open(fake.cluster);
+    expect(shop.unknown).toEqual([]);
+    const found = STEPS.flatMap(({ id, moments: all }) =>
+      all.filter((it) => isDeclared(shop, it)).map(({ name }) => `${id} ${name}`),
+    );
+    expect(found).toEqual(moments);
+  });
+
+  test('knows least privilege and the namespace production, without allow-all', async () => {
+    const strict = applied(...V1, 'istio/security-policy.yaml', 'istio/authorization-least-privilege.yaml');
+    await using fake = await start(
+      replaced(strict, 'AuthorizationPolicy', 'allow-all', () => []),
+      version1,
+    );
+    vi.stubEnv('GATEWAY_URL', fake.gateway);
+    const shop = await Shop.open(fake.cluster);
+    expect(isDeclared(shop, momentOf('3.1', 'STRICT'))).toBe(true);
+    expect(isDeclared(shop, momentOf('3.2', 'least privilege'))).toBe(true);
+  });
+
   test('prints what it has found, and one line to hand in', async () => {
     await using fake = await start(applied(...V1), version1);
     const { stdout, exitCode } = await lab(fake, 'check', '2.1');

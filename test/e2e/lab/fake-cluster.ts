@@ -4,9 +4,9 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Cluster } from '../../lab/kubectl.ts';
-import { Obstacle } from '../../lab/obstacle.ts';
-import { type Manifest, parse, ROOT } from '../manifests/load.ts';
+import { Cluster } from '../../../lab/kubectl.ts';
+import { Obstacle } from '../../../lab/obstacle.ts';
+import { type Manifest, parse, ROOT } from '../../manifests/load.ts';
 import { type Answers, answerOf } from './kubectl-stub.ts';
 
 const manifests = (file: string): Manifest[] => parse(file).map(({ doc }) => doc);
@@ -100,6 +100,13 @@ const GATEWAY = {
 const namespace = (name: string, labels: Record<string, string> = {}): Manifest =>
   ({ apiVersion: 'v1', kind: 'Namespace', metadata: { name, uid: `uid-of-${name}`, labels } }) as Manifest;
 
+/** Those of Istio's own: a proxy and nothing else. */
+export const gatewayPods = (): Manifest[] =>
+  podsOf(CONTROL, 'istio-system').map((pod) => ({
+    ...pod,
+    spec: { containers: [{ name: 'istio-proxy', image: 'istio/proxyv2:1.31.0' }] },
+  }));
+
 /** Istio and Bookinfo run, with what these files of the repository say. */
 export function cluster(...files: string[]): Manifest[] {
   const shop = manifests('k8s/bookinfo.yaml');
@@ -109,10 +116,7 @@ export function cluster(...files: string[]): Manifest[] {
     namespace('default', { 'istio-injection': 'enabled' }),
     ...CONTROL,
     GATEWAY,
-    ...podsOf(CONTROL, 'istio-system').map((pod) => ({
-      ...pod,
-      spec: { containers: [{ name: 'istio-proxy', image: 'istio/proxyv2:1.31.0' }] },
-    })),
+    ...gatewayPods(),
     ...shop.map((it) => ({ status: {}, ...it })),
     ...podsOf(shop),
     ...files.flatMap((file) => manifests(file)),
@@ -148,7 +152,7 @@ export async function fakeCluster({ objects, answers }: Answers, show: Show): Pr
   const file = join(folder, 'answers.json');
   writeFileSync(file, JSON.stringify({ objects, answers } satisfies Answers));
   mkdirSync(join(folder, 'bin'));
-  const stub = join(ROOT, 'test/support/kubectl-stub.ts');
+  const stub = join(ROOT, 'test/e2e/lab/kubectl-stub.ts');
   writeFileSync(join(folder, 'bin/kubectl'), `#!/bin/sh\nexec "${process.execPath}" "${stub}" "$@"\n`, { mode: 0o755 });
   const gateway = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   const fake = new StubbedCluster({ objects, answers });

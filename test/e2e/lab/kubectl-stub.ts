@@ -1,7 +1,7 @@
 /** Plays kubectl for the commands of lab, as far as they use it; as a program it is told by KUBECTL_STUB what there is. */
 import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
-import type { Manifest } from '../manifests/load.ts';
+import type { Manifest } from '../../manifests/load.ts';
 
 export interface Answers {
   objects: Manifest[];
