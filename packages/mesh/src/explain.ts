@@ -207,7 +207,7 @@ function throughGateway(
   const client = { name, workload: gateway, proxy: true, gateways: here.names, labels, namespace, claims: undefined };
   const hop: Hop = { context, client, message, steps };
   const token = checkToken(world, gateway, message, now);
-  if (token.refusal) return refuse(hop, 401, `${token.refusal}: ${token.by} at ${name}`, token.by);
+  if (token.refusal) return refuse(hop, token.status ?? 401, `${token.refusal}: ${token.by} at ${name}`, token.by);
   if (token.by) note(steps, `${token.by}: ${token.note ?? 'the token is accepted'}`);
   const verdict = authorize(world, gateway, message, { principal, claims: token.claims });
   if (!verdict.allowed) return forbid(hop, gateway, verdict);
@@ -535,7 +535,8 @@ function guard(hop: Hop, workload: Workload, principal: string | undefined, tcp:
       );
   }
   const token = tcp ? {} : checkToken(world, workload, message, now);
-  if (token.refusal) return refuse(hop, 401, `${token.refusal}: ${token.by} at ${workload.name}`, token.by);
+  if (token.refusal)
+    return refuse(hop, token.status ?? 401, `${token.refusal}: ${token.by} at ${workload.name}`, token.by);
   if (token.by) note(steps, `${token.by}: ${token.note ?? 'the token is accepted'}`);
   const verdict = authorize(world, workload, message, { principal, claims: token.claims }, tcp);
   if (!verdict.allowed)

@@ -1,3 +1,4 @@
+export { type Answer, inWords, type RawAnswer, readAnswer } from './answers.ts';
 export {
   addressOf,
   type Explanation,

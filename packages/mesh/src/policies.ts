@@ -1,9 +1,9 @@
 /** Mutual TLS, tokens and authorization: what a proxy in front of a workload says to a connection and to a request. */
 import { createPublicKey, type JsonWebKeyInput, verify } from 'node:crypto';
-import { selects } from './hosts.ts';
+import { selects, serviceAt } from './hosts.ts';
 import type { AuthorizationRule, SpecOf } from './kinds.ts';
 import { type Message, pathOf } from './rules.ts';
-import { type Resource, ROOT_NAMESPACE, type Workload, type World } from './world.ts';
+import { atTargetPort, type Resource, ROOT_NAMESPACE, type Workload, type World } from './world.ts';
 
 export type MtlsMode = 'DISABLE' | 'PERMISSIVE' | 'STRICT';
 
@@ -38,7 +38,8 @@ function notFor({ namespace, spec }: Attached, workload: Workload): string | und
   if (spec.targetRefs) {
     const gateway = workload.labels['gateway.networking.k8s.io/gateway-name'];
     const named = spec.targetRefs.some(({ kind, name }) => kind === 'Gateway' && name === gateway);
-    return named && namespace === workload.namespace ? undefined : 'its targetRefs name something else';
+    const wanted = spec.targetRefs.map(({ kind, name }) => `${kind} ${namespace}/${name}`).join(', ');
+    return named && namespace === workload.namespace ? undefined : `it is for ${wanted}`;
   }
   if (namespace !== ROOT_NAMESPACE && namespace !== workload.namespace) return `it is in namespace ${namespace}`;
   const selector = spec.selector?.matchLabels ?? {};
@@ -61,8 +62,10 @@ export const idlePolicies = (world: World): string[] =>
 export type Claims = Record<string, unknown>;
 export interface TokenVerdict {
   claims?: Claims;
-  /** What Envoy answers with 401, when it refuses the token. */
+  /** What Envoy says when it refuses the token. */
   refusal?: string;
+  /** 401 unless it is named. */
+  status?: number;
   by?: string;
   note?: string;
 }
@@ -83,24 +86,56 @@ export function checkToken(world: World, workload: Workload, { headers }: Messag
     return { by, refusal: 'Jwt is not in the form of Header.Payload.Signature' };
   const found = rules.find(({ rule }) => rule.issuer === claims.iss);
   if (!found) return { by, refusal: 'Jwt issuer is not configured' };
-  return { by: found.ref, ...judge(token, claims, header, found.rule, now) };
+  return { by: found.ref, ...judge(token, claims, header, found.rule, { world, now }) };
 }
 
-function judge(token: string, claims: Claims, header: Claims, rule: JwtRule, now: number): TokenVerdict {
+const NO_KEY = "Jwks doesn't have key to match kid or alg from Jwt";
+
+function judge(
+  token: string,
+  claims: Claims,
+  header: Claims,
+  rule: JwtRule,
+  { world, now }: { world: World; now: number },
+): TokenVerdict {
   if (typeof claims.exp === 'number' && claims.exp < now - 60) return { refusal: 'Jwt is expired' };
   if (typeof claims.nbf === 'number' && claims.nbf > now + 60) return { refusal: 'Jwt not yet valid' };
   const audiences = [claims.aud].flat().map(String);
   if (rule.audiences && !rule.audiences.some((it) => audiences.includes(it)))
-    return { refusal: 'Audiences in Jwt are not allowed' };
-  if (!rule.jwks) return { claims, note: `assumed: ${rule.jwksUri ?? 'the issuer'} has the key of this token` };
+    return { refusal: 'Audiences in Jwt are not allowed', status: 403 };
+  if (!rule.jwks) {
+    const unknown = rule.jwksUri && unfetched(world, rule.jwksUri);
+    if (unknown) return { refusal: `${NO_KEY}: ${unknown}` };
+    return { claims, note: `assumed: ${rule.jwksUri ?? 'the issuer'} has the key of this token` };
+  }
   const { keys } = JSON.parse(rule.jwks) as { keys: { kid?: string; alg?: string }[] };
   const usable = keys.filter(
     ({ kid, alg }) => (!kid || !header.kid || kid === header.kid) && (!alg || alg === header.alg),
   );
-  if (usable.length === 0) return { refusal: "Jwks doesn't have key to match kid or alg from Jwt" };
+  if (usable.length === 0) return { refusal: NO_KEY };
   return usable.some((key) => signedBy(key, token, String(header.alg)))
     ? { claims }
     : { refusal: 'Jwt verification fails' };
+}
+
+/** Why there are no keys. It is istiod that fetches them: a short name is one of its own namespace, and it has no sidecar. */
+function unfetched(world: World, uri: string): string | undefined {
+  const { hostname = '', port = '', pathname: path = '' } = URL.parse(uri) ?? {};
+  if (hostname.includes('.') && !hostname.endsWith('.svc.cluster.local')) return undefined;
+  const service = serviceAt(world, hostname, ROOT_NAMESPACE);
+  if (!service) return `istiod, in ${ROOT_NAMESPACE}, finds no Service ${hostname}`;
+  const at = service.ports.find((it) => it.port === Number(port || 80));
+  if (!at) return `istiod asks port ${port || 80} of ${service.ref}, which it does not have`;
+  const server = world.workloads.find(
+    (it) => it.namespace === service.namespace && selects(service.selector ?? {}, it.labels),
+  );
+  if (!server?.sidecar) return undefined;
+  const own = atTargetPort(server, at) ?? at.port;
+  const { mode, by } = mtlsMode(world, server, own);
+  if (mode === 'STRICT') return `istiod has no sidecar, and ${server.name} takes mutual TLS only (${by} is STRICT)`;
+  const message = { method: 'GET', host: hostname, port: own, path, headers: {} };
+  const { allowed, reason } = authorize(world, server, message, { principal: undefined, claims: undefined });
+  return allowed ? undefined : `istiod is refused at ${server.name}: ${reason}`;
 }
 
 function decode(part: string | undefined): Claims | undefined {

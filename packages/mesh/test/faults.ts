@@ -39,10 +39,12 @@ export const security = (kind: string, name: string, spec: object, namespace = '
 });
 export const route = (subset: string) => [{ destination: { host: 'reviews', subset } }];
 const toPage = { route: [{ destination: { host: 'productpage', port: { number: 9080 } } }] };
-const TOKENS = security('RequestAuthentication', 'tokens', {
-  selector: { matchLabels: { app: 'productpage' } },
-  jwtRules: [{ issuer: 'bookinfo-auth', jwksUri: 'http://auth:9080/jwks' }],
-});
+const tokens = (rule: object): Manifest =>
+  security('RequestAuthentication', 'tokens', {
+    selector: { matchLabels: { app: 'productpage' } },
+    jwtRules: [{ issuer: 'bookinfo-auth', jwksUri: 'http://auth:9080/jwks', ...rule }],
+  });
+const TOKENS = tokens({});
 
 export interface Fault {
   name: string;
@@ -238,11 +240,36 @@ export const FAULTS: Fault[] = [
   {
     name: 'keys at an address that is not looked at',
     url: PAGE,
-    manifests: [[TOKENS]],
+    manifests: [[tokens({ jwksUri: 'https://auth.example.com/jwks' })]],
     question: withToken({ iss: 'bookinfo-auth', sub: 'jason' }),
     expected: { '200 v1': 100 },
     offline: 'a real mesh looks at the clock and for the keys',
-    says: 'assumed: http://auth:9080/jwks has the key of this token',
+    says: 'assumed: https://auth.example.com/jwks has the key of this token',
+  },
+  {
+    name: 'keys at a short name, which istiod takes for one of its own namespace',
+    url: PAGE,
+    manifests: [[TOKENS]],
+    question: withToken({ iss: 'bookinfo-auth', sub: 'jason' }),
+    expected: { 401: 100 },
+    says: 'istiod, in istio-system, finds no Service auth',
+  },
+  {
+    name: 'keys of a service that takes mutual TLS only, which istiod does not speak',
+    url: PAGE,
+    manifests: ['security-policy', [tokens({ jwksUri: 'http://details.default.svc.cluster.local:9080/jwks' })]],
+    question: withToken({ iss: 'bookinfo-auth', sub: 'jason' }),
+    expected: { 401: 100 },
+    offline: 'details has no keys, so a real mesh refuses the token either way',
+    says: 'istiod has no sidecar, and details-v1 takes mutual TLS only (PeerAuthentication default/default is STRICT)',
+  },
+  {
+    name: 'a token for another audience',
+    url: PAGE,
+    manifests: [[tokens({ audiences: ['bookinfo'] })]],
+    question: withToken({ iss: 'bookinfo-auth', sub: 'jason', aud: 'elsewhere' }),
+    expected: { 403: 100 },
+    says: 'Audiences in Jwt are not allowed',
   },
   {
     name: 'the wrong service account',

@@ -2,9 +2,9 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { addressOf, explain } from '../../src/index.ts';
+import { addressOf, explain, inWords } from '../../src/index.ts';
 import { sentences } from '../ask.ts';
-import { digest, keyOfOutcome, type Recording } from './answers.ts';
+import { digest, type Recording } from './answers.ts';
 import { BASE, CASES, type Case, HOST, NAMESPACE, type Probe } from './cases.ts';
 
 const { versions, cases } = JSON.parse(readFileSync(join(import.meta.dirname, 'recorded.json'), 'utf8')) as Recording;
@@ -47,7 +47,7 @@ describe(`Istio ${versions.istio}, Envoy ${versions.envoy}, Kubernetes ${version
       const explanation = modelled(it, probe);
       const expected = new Map<string, number>();
       for (const outcome of explanation.outcomes)
-        expected.set(keyOfOutcome(outcome), (expected.get(keyOfOutcome(outcome)) ?? 0) + outcome.probability);
+        expected.set(inWords(outcome), (expected.get(inWords(outcome)) ?? 0) + outcome.probability);
       // A rate limit holds under load only: what it refused says nothing of the rest.
       const { 429: limited, ...others } = answers;
       if (limited) expect(sentences(explanation)).toContain('may answer 429');

@@ -10,16 +10,8 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
-import type { Manifest } from '../../src/index.ts';
-import {
-  digest,
-  keyOfAnswer,
-  printed,
-  type RawAnswer,
-  type RecordedCase,
-  type RecordedProbe,
-  type Recording,
-} from './answers.ts';
+import { inWords, type Manifest, type RawAnswer, readAnswer } from '../../src/index.ts';
+import { digest, printed, type RecordedCase, type RecordedProbe, type Recording } from './answers.ts';
 import { BASE, CASES, type Case, HOST, NAMESPACE, type Probe } from './cases.ts';
 
 const FILE = join(import.meta.dirname, 'recorded.json');
@@ -39,6 +31,10 @@ const apply = (manifests: Manifest[]) =>
 const remove = (manifests: Manifest[]) => kubectl(['delete', '--ignore-not-found', '-f', '-'], list(manifests));
 const nameOf = ({ apiVersion, kind, metadata }: Manifest): string =>
   `${apiVersion.split('/').slice(0, -1)}/${kind} ${metadata?.namespace}/${metadata?.name}`;
+
+interface Timed extends RawAnswer {
+  seconds: number;
+}
 
 /** Sends requests from inside a pod, as fast as lines come: one process a pod for the whole recording. */
 const AGENT = `
@@ -69,21 +65,21 @@ require('node:readline').createInterface({ input: process.stdin }).on('line', as
 
 class Agent {
   readonly #child;
-  readonly #waiting = new Map<number, (answers: RawAnswer[]) => void>();
+  readonly #waiting = new Map<number, (answers: Timed[]) => void>();
   #next = 0;
   constructor(workload: string) {
     const container = workload.replace(/-v\d$/, '');
     const exec = ['exec', '-i', `--namespace=${NAMESPACE}`, `deployment/${workload}`, `--container=${container}`];
     this.#child = spawn('kubectl', [...exec, '--', 'node', '-e', AGENT], { stdio: ['pipe', 'pipe', 'inherit'] });
     createInterface({ input: this.#child.stdout }).on('line', (line) => {
-      const { id, answers } = JSON.parse(line) as { id: number; answers: RawAnswer[] };
+      const { id, answers } = JSON.parse(line) as { id: number; answers: Timed[] };
       this.#waiting.get(id)?.(answers);
       this.#waiting.delete(id);
     });
   }
-  send(wanted: Omit<Probe, 'from' | 'user'>): Promise<RawAnswer[]> {
+  send(wanted: Omit<Probe, 'from' | 'user'>): Promise<Timed[]> {
     const id = this.#next++;
-    const { promise, resolve } = Promise.withResolvers<RawAnswer[]>();
+    const { promise, resolve } = Promise.withResolvers<Timed[]>();
     this.#waiting.set(id, resolve);
     this.#child.stdin.write(`${JSON.stringify({ id, ...wanted })}\n`);
     return promise;
@@ -115,10 +111,10 @@ async function outside(
   method: string,
   headers: Record<string, string>,
   form?: string,
-): Promise<RawAnswer & { cookie?: string }> {
+): Promise<Timed & { cookie?: string }> {
   const start = performance.now();
   const seconds = () => (performance.now() - start) / 1000;
-  const { promise, resolve } = Promise.withResolvers<RawAnswer & { cookie?: string }>();
+  const { promise, resolve } = Promise.withResolvers<Timed & { cookie?: string }>();
   const sent = request(
     gateway + path,
     { method, headers: { host: HOST, ...headers }, agent: false, timeout: 20_000 },
@@ -198,10 +194,7 @@ async function arrived({ gateway, agents }: Mesh, number: number): Promise<void>
   ]);
 }
 
-async function ask(
-  { gateway, agents }: Mesh,
-  { from, url, method, headers, user, count }: Probe,
-): Promise<RawAnswer[]> {
+async function ask({ gateway, agents }: Mesh, { from, url, method, headers, user, count }: Probe): Promise<Timed[]> {
   if (from === POD_OF_GATEWAY)
     return (
       (await agents
@@ -211,7 +204,7 @@ async function ask(
   if (from !== 'ingress') return (await agents.get(from)?.send({ method, url, headers, count })) ?? [];
   const session = user ? await outside(gateway, '/login', 'POST', FORM, `username=${user}&passwd=password`) : undefined;
   const all = { ...headers, ...(session?.cookie && { cookie: session.cookie }) };
-  const answers: RawAnswer[] = [];
+  const answers: Timed[] = [];
   let left = count;
   const worker = async () => {
     while (left-- > 0) answers.push(await outside(gateway, url, method, all));
@@ -224,7 +217,7 @@ async function probe(mesh: Mesh, wanted: Probe): Promise<RecordedProbe> {
   const answers: RecordedProbe['answers'] = {};
   const bodies = new Set<string>();
   for (const answer of await ask(mesh, wanted)) {
-    const key = keyOfAnswer(answer);
+    const key = inWords(readAnswer(answer));
     const { count = 0, seconds = 0 } = answers[key] ?? {};
     answers[key] = { count: count + 1, seconds: Number(Math.max(seconds, answer.seconds).toFixed(1)) };
     if (!answer.version) bodies.add(answer.body.slice(0, 120));
