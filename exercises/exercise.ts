@@ -9,7 +9,8 @@ import { execa } from 'execa';
 import { closest, distance } from 'fastest-levenshtein';
 import { Obstacle } from '../lab/obstacle.ts';
 import { connectCluster } from './check/cluster.ts';
-import { exerciseNames, FOLDER, faultsOf, layersOf, loadExercise } from './check/layers.ts';
+import { changeOf, choose, fieldOf } from './check/faults.ts';
+import { exerciseNames, FOLDER, faultsOf, goodFiles, layersOf, loadExercise, startOf } from './check/layers.ts';
 import { check, disclose, type Report, render } from './check/report.ts';
 import { Refusal, WorkTree } from './check/work-tree.ts';
 
@@ -68,9 +69,8 @@ program
   .option('--seed <text>', 'of a challenge: the same seed gives the same faults')
   .action(async (word, { seed = randomBytes(3).toString('hex') }) => {
     const name = readName(word);
-    const { faults, minutes } = await loadExercise(name);
-    const layers = () => layersOf(name, faults === undefined ? 'start' : { wrong: faultsOf(name, faults, seed) });
-    const how = await workTree.start(name, layers);
+    const { minutes } = await loadExercise(name);
+    const how = await workTree.start(name, () => startOf(name, seed));
     if (how === 'under way') return console.log(`${name} is under way already: npx pnpm@12 exercise check`);
     if (how === 'new' && (await workTree.hasPackages(name))) await install(name);
     const kept = how === 'resumed' ? ', as you left it' : '';
@@ -105,7 +105,7 @@ program
       if (given.signal.aborted) return;
       throw error;
     }
-    const failures = report.passed ? 0 : await countFailure(name);
+    const failures = report.passed ? 0 : await countFailure(name, report);
     const shown = exercise.faults === undefined ? report : disclose(report, failures);
     console.log(json ? JSON.stringify(shown) : render(shown, exercise.questions.length));
     if (report.passed) return;
@@ -142,6 +142,23 @@ program
   });
 
 program
+  .command('faults')
+  .description('for a teacher: what a seed has put into a challenge')
+  .argument('<name>', 'such as debug-2-mesh')
+  .requiredOption('--seed <text>', 'as it was given to start')
+  .action(async (word, { seed }) => {
+    const name = readName(word);
+    const { faults, pool } = await loadExercise(name);
+    if (faults === undefined) throw new Refusal(`${name} is no challenge: it begins the same for everybody.`);
+    if (!pool) return console.log(faultsOf(name, faults, seed).join('\n'));
+    const good = goodFiles(name);
+    for (const fault of choose(pool, faults, seed)) {
+      const { was, is } = changeOf(fault, good);
+      console.log(`${fault.name}\n  ${fieldOf(fault)}\n  good:  ${was}\n  wrong: ${is}`);
+    }
+  });
+
+program
   .command('stop')
   .description('commit what you have, and go back to the branch you came from')
   .action(async () => {
@@ -171,11 +188,14 @@ async function install(name: string): Promise<void> {
   else console.error(`npx pnpm@12 install did not go through, so do it again: ${all.trim().split('\n').at(-1)}`);
 }
 
-async function countFailure(name: string): Promise<number> {
+/** How often a check has failed since more of it held than before: who makes progress is not told more. */
+async function countFailure(name: string, { questions }: Report): Promise<number> {
   if ((await workTree.current().catch(() => undefined)) !== name) return 1;
-  const failures = Number((await workTree.recall(name, 'failures')) ?? 0) + 1;
-  await workTree.remember(name, 'failures', String(failures));
-  return failures;
+  const held = String(questions.filter(({ passed }) => passed).length);
+  const before = (await workTree.recall(name, 'held')) === held ? Number(await workTree.recall(name, 'failures')) : 0;
+  await workTree.remember(name, 'held', held);
+  await workTree.remember(name, 'failures', String(before + 1));
+  return before + 1;
 }
 
 try {

@@ -1,9 +1,10 @@
 /** What an exercise is, and what its check needs. */
+import type { Fault } from './faults.ts';
 
 /** A cluster, where a check is asked for one. */
 export interface ClusterAccess {
-  /** URL of the way in, without a path. */
-  gateway: string;
+  /** URL of the way in, without a path. @throws {Obstacle} when no gateway answers, which may be what a student has to mend */
+  gateway(): Promise<string>;
   /** What kubectl prints. @throws {Obstacle} when it fails, with the last line that it said */
   kubectl(...args: string[]): Promise<string>;
 }
@@ -29,6 +30,8 @@ export interface Exercise<C extends AsyncDisposable = AsyncDisposable> {
    * failed check tells the symptom first, at its second failure where to look, at its third the cause.
    */
   faults?: number;
+  /** Of a challenge without `wrong/`, where many faults are in the same files: they are fields of files of `solution/`. */
+  pool?: readonly Fault[];
   /** Starts what the questions ask, in the tree at this path. */
   open(tree: string, options: OpenOptions): Promise<C>;
   /** Asked in this order. The first that fails ends the check, for the others would be noise; `goOn` asks all. */

@@ -6,9 +6,13 @@ import { tmpdir } from 'node:os';
 import { join, relative, sep } from 'node:path';
 import { execa } from 'execa';
 import type { Exercise } from './exercise.ts';
+import { choose, type Files, spoil } from './faults.ts';
 
 /** `exercises/` of this repository. */
 export const FOLDER = join(import.meta.dirname, '..');
+
+/** What is laid over a tree: a folder, or files by their path. */
+export type Layer = string | Files;
 
 /** A change of files that are there, to be applied before the other files of a layer are laid down. */
 const CHANGES = 'changes.diff';
@@ -40,6 +44,17 @@ export async function layersOf(name: string, state: 'start' | 'solution' | { wro
   return state === 'solution' ? solution : [...solution, ...state.wrong.map((it) => at('wrong', it))];
 }
 
+/** What an exercise begins with; of a challenge, what a seed makes of its solution. */
+export async function startOf(name: string, seed: string): Promise<Layer[]> {
+  const { faults, pool } = await loadExercise(name);
+  if (faults === undefined) return layersOf(name, 'start');
+  if (!pool) return layersOf(name, { wrong: faultsOf(name, faults, seed) });
+  return [...(await layersOf(name, 'solution')), choose(pool, faults, seed).reduce(spoil, goodFiles(name))];
+}
+
+/** The files of the solution. */
+export const goodFiles = (name: string): Files => filesBelow(join(FOLDER, name, 'solution'));
+
 /** The faults that a seed chooses for a challenge: the same ones for the same seed. */
 export function faultsOf(name: string, count: number, seed: string): string[] {
   const rank = (fault: string) => createHash('sha256').update(`${seed}/${name}/${fault}`).digest('hex');
@@ -54,7 +69,7 @@ export function faultsOf(name: string, count: number, seed: string): string[] {
  * @returns the id of a tree that no branch knows yet
  * @throws {Error} when changes.diff of a layer does not fit
  */
-export async function layOver(repository: string, commit: string, layers: readonly string[]): Promise<string> {
+export async function layOver(repository: string, commit: string, layers: readonly Layer[]): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'bookinfo-index-'));
   const env = { GIT_INDEX_FILE: join(folder, 'index') };
   const git = async (args: string[], input = '') =>
@@ -62,10 +77,9 @@ export async function layOver(repository: string, commit: string, layers: readon
   try {
     await git(['read-tree', commit]);
     for (const layer of layers) {
-      const files = filesBelow(layer);
-      if (files.includes(CHANGES)) await git(['apply', '--cached', '--whitespace=nowarn', join(layer, CHANGES)]);
-      for (const file of files.filter((it) => it !== CHANGES)) {
-        const content = readFileSync(join(layer, file), 'utf8');
+      const { [CHANGES]: changes, ...files } = typeof layer === 'string' ? filesBelow(layer) : layer;
+      if (changes !== undefined) await git(['apply', '--cached', '--whitespace=nowarn'], changes);
+      for (const [file, content] of Object.entries(files)) {
         const id = await git(['hash-object', '-w', '--stdin'], content);
         await git(['update-index', '--add', '--cacheinfo', `100644,${id},${file}`]);
       }
@@ -76,9 +90,10 @@ export async function layOver(repository: string, commit: string, layers: readon
   }
 }
 
-function filesBelow(folder: string): string[] {
-  if (!existsSync(folder)) return [];
-  return readdirSync(folder, { recursive: true, withFileTypes: true })
+function filesBelow(folder: string): Files {
+  if (!existsSync(folder)) return {};
+  const files = readdirSync(folder, { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile())
-    .map((entry) => relative(folder, join(entry.parentPath, entry.name)).split(sep).join('/'));
+    .map((entry) => relative(folder, join(entry.parentPath, entry.name)));
+  return Object.fromEntries(files.map((file) => [file.split(sep).join('/'), readFileSync(join(folder, file), 'utf8')]));
 }

@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { rm, rmdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { execa } from 'execa';
-import { layOver } from './layers.ts';
+import { type Layer, layOver } from './layers.ts';
 
 /** What stands in the way, in one line; nothing was changed. */
 export class Refusal extends Error {}
@@ -29,7 +29,7 @@ export class WorkTree {
    * @returns whether it was there, with the student's work
    * @throws {Refusal}
    */
-  async start(name: string, layers: () => Promise<readonly string[]>): Promise<'new' | 'resumed' | 'under way'> {
+  async start(name: string, layers: () => Promise<readonly Layer[]>): Promise<'new' | 'resumed' | 'under way'> {
     const current = await this.current();
     if (current === name) return 'under way';
     if (current)

@@ -10,4 +10,4 @@ export {
 } from './explain.ts';
 export type { Outcome } from './outcomes.ts';
 export { flat, type Line, render, troubles, whyNot } from './render.ts';
-export { type Manifest, Refusal } from './world.ts';
+export { type Manifest, Refusal, readManifests } from './world.ts';
