@@ -21,7 +21,7 @@ export default defineConfig({
       },
       {
         extends: true,
-        test: { name: 'containers', include: ['test/containers.test.ts'], testTimeout: 900_000, hookTimeout: 900_000 },
+        test: { name: 'containers', include: ['test/containers*.test.ts'], testTimeout: 900_000, hookTimeout: 900_000 },
       },
       {
         extends: true,

@@ -16,7 +16,8 @@ told to see. All routing in the namespace \`default\` is put aside meanwhile, an
   },
   containers: {
     command: 'test/containers',
-    about: `Builds the images, looks at what is in them, and runs docker-compose.yml with all its profiles in a real engine.
+    about: `Builds the images, looks at what is in them, and runs docker-compose.yml with all its profiles in a real engine, and a
+manifest for the original on the drop-in images.
 
   BAKE_OPTIONS   options of \`docker buildx bake\`, such as --set *.secrets=id=npmrc,src=.npmrc`,
   },
