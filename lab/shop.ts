@@ -99,9 +99,18 @@ export class Shop {
     return session;
   }
 
-  /** What a program in the cluster is answered: a status, or `no answer`. */
+  /**
+   * What a program in the cluster is answered: a status, or `no answer`.
+   * @throws {Obstacle} when there is no program to ask
+   */
   async call({ from = OUTSIDER, url, method = 'GET' }: Question): Promise<string> {
-    return from === OUTSIDER ? this.#callFromOutside(url, method) : this.#callFrom(from, url, method);
+    try {
+      return await (from === OUTSIDER ? this.#callFromOutside(url, method) : this.#callFrom(from, url, method));
+    } catch (error) {
+      if (!(error instanceof Obstacle)) throw error;
+      // What kubectl said, without the program that it was to run.
+      throw new Obstacle(`${from} cannot be asked: ${error.problem.split(' failed: ').at(-1)}`, 'kubectl get pods');
+    }
   }
 
   async #callFrom(workload: string, url: string, method: string): Promise<string> {

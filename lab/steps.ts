@@ -76,7 +76,11 @@ function running(names: string[], { namespace = 'default', by }: Running): Check
       const short = (await Promise.all(shortOf(shop, all))).filter((it) => it !== undefined);
       const [first] = short;
       if (!first) return good(names.join(', '));
-      return bad(short.map(({ what }) => what).join('; '), [...new Set(short.map(({ cause }) => cause))], first.look);
+      return bad(
+        short.map(({ what }) => what).join('; '),
+        [...new Set(short.map(({ cause }) => cause))].slice(0, 3),
+        first.look,
+      );
     },
   };
 }
@@ -236,7 +240,7 @@ const notRestarted = (manifests: readonly Manifest[]): string[] =>
 
 const gone = (what: string, ...query: string[]): Check => ({
   wanted: `no ${what}`,
-  declared: ({ entrance }) => entrance instanceof Obstacle,
+  declared: ({ meshed }) => !meshed,
   async ask({ cluster }) {
     const left = (await cluster.kubectl(['get', ...query, '--ignore-not-found', '--output=name'])).trim();
     return left === '' ? good('none') : bad(left.replaceAll('\n', ', '), [], 'docs/lab.md, "Clean up"');

@@ -297,8 +297,15 @@ describe('npx pnpm@12 lab check', () => {
     await using fake = await start(strange, () => ({ version: 'v2' }));
     const found = '12 of 12 pages v2, black stars';
     expect(step(await check(fake), '?')).toMatchObject({ state: 'open', answers: [{ found }] });
-    await using broken = await start(changed(strange, '"version":"v2"', '"version":"v4"'), () => ({ status: 503 }));
-    expect(step(await check(broken), '?')).toMatchObject({ state: 'failed' });
+    await using broken = await start(changed(strange, '"subset":"v2"', '"subset":"v4"'), () => ({
+      version: undefined,
+    }));
+    expect(step(await check(broken), '?')).toMatchObject({
+      state: 'failed',
+      answers: [
+        { causes: expect.arrayContaining([expect.stringContaining('subset v4 of reviews is not defined in')]) },
+      ],
+    });
   });
 
   test('changes nothing: kubectl has only to get and to exec', async () => {

@@ -123,8 +123,9 @@ export function cluster(...files: string[]): Manifest[] {
   ];
 }
 
-/** What the gateway shows on its nth page to somebody: a version of reviews with its stars, or a status. */
-export type Show = (n: number, user: string | undefined) => { version: 'v1' | 'v2' | 'v3' } | { status: number };
+/** What the gateway shows on its nth page to somebody: a version of reviews with its stars, none, or a status. */
+export type Show = (n: number, user: string | undefined) => { version: Version | undefined } | { status: number };
+type Version = 'v1' | 'v2' | 'v3';
 
 const COLOURS = { v1: undefined, v2: 'black', v3: 'red' };
 
@@ -142,11 +143,11 @@ export async function fakeCluster({ objects, answers }: Answers, show: Show): Pr
     counts.set(user ?? '', n + 1);
     const shown = show(n, user);
     if ('status' in shown) return void response.writeHead(shown.status).end();
-    const colour = COLOURS[shown.version];
+    const { version } = shown;
+    if (!version) return void response.end('<title>Simple Bookstore App</title>Error fetching product reviews');
+    const colour = COLOURS[version];
     const stars = colour ? `<span class="stars" data-color="${colour}"><span class="glyphicon glyphicon-star">` : '';
-    response.end(
-      `<title>Simple Bookstore App</title>${stars}Reviews served by: <strong>reviews-${shown.version}-1</strong>`,
-    );
+    response.end(`<title>Simple Bookstore App</title>${stars}Reviews served by: <strong>reviews-${version}-1</strong>`);
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const file = join(folder, 'answers.json');
