@@ -25,7 +25,7 @@ export interface ServiceProcessOptions {
 }
 
 /** As in the Dockerfile, which gives the reason. */
-const NODE_OPTIONS = '--max-semi-space-size=4';
+const NODE_OPTIONS = '--max-semi-space-size=4 --max-old-space-size=96';
 const PRELOAD = import.meta.resolve('./preload.js');
 const START_TIMEOUT_MS = 30_000;
 

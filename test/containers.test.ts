@@ -10,7 +10,7 @@ import { afterAll, beforeEach, describe, expect, test } from 'vitest';
 import { SERVICES } from '../local/workloads.ts';
 import { ROOT } from './manifests/load.ts';
 
-const MAX_MB_ABOVE_BASE = 30;
+const MAX_MB_ABOVE_BASE = 24;
 
 const PORTS = { PRODUCTPAGE_PORT: '19080', JAEGER_PORT: '19686', PROMETHEUS_PORT: '19090', GRAFANA_PORT: '19030' };
 const [PAGE, JAEGER, PROMETHEUS, GRAFANA] = Object.values(PORTS).map((port) => `http://127.0.0.1:${port}`);

@@ -165,7 +165,7 @@ describe('Dockerfile', () => {
   });
 
   test('gives Node the options that start gives it', () => {
-    const [, options = ''] = /NODE_OPTIONS=(.*)/.exec(value('ENV') ?? '') ?? [];
+    const [, options = ''] = /NODE_OPTIONS="(.*)"/.exec(value('ENV') ?? '') ?? [];
     expect(text('local/process.ts')).toContain(`const NODE_OPTIONS = '${options}';`);
   });
 
