@@ -4,6 +4,7 @@ import { check } from './commands/check.ts';
 import { doctor } from './commands/doctor.ts';
 import { explain } from './commands/explain.ts';
 import { images } from './commands/images.ts';
+import { rehearse } from './commands/rehearse.ts';
 import { reset } from './commands/reset.ts';
 import { trace } from './commands/trace.ts';
 import { traffic } from './commands/traffic.ts';
@@ -16,7 +17,7 @@ const program = new Command('npx pnpm@12 lab')
   .helpCommand(false)
   .showHelpAfterError()
   .exitOverride();
-const COMMANDS: CommandUnknownOpts[] = [check, doctor, explain, images, reset, trace, traffic];
+const COMMANDS: CommandUnknownOpts[] = [check, doctor, explain, images, rehearse, reset, trace, traffic];
 for (const command of COMMANDS) program.addCommand(command.copyInheritedSettings(program));
 
 try {

@@ -1,19 +1,9 @@
 /** Runs one project of on-demand.config.ts: `node test/on-demand.ts PROJECT [options]`. */
 
-import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { constants } from 'node:os';
 import { parseArgs } from 'node:util';
-import { borrowCluster } from './cluster/before-and-after.ts';
+import { runProject } from './run-project.ts';
 
 const PROJECTS: Record<string, { command: string; about: string }> = {
-  cluster: {
-    command: 'test/lab',
-    about: `Goes through the course day of docs/lab.md on the cluster that kubectl points to, and checks what a student is
-told to see. All routing in the namespace \`default\` is put aside meanwhile, and put back in the end.
-
-  GATEWAY_URL   where the ingress gateway answers, if neither localhost nor the address of its Service does`,
-  },
   containers: {
     command: 'test/containers',
     about: `Builds the images, looks at what is in them, and runs docker-compose.yml with all its profiles in a real engine, and a
@@ -80,24 +70,4 @@ const project = PROJECTS[name];
 if (!project) throw new Error(`No project ${name}, but ${Object.keys(PROJECTS).join(', ')}`);
 const options = readArguments(project, args);
 
-let running: ChildProcess | undefined;
-let interruptedBy: NodeJS.Signals | undefined;
-for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
-  process.on(signal, () => {
-    interruptedBy = signal;
-    if (running?.pid) process.kill(-running.pid, 'SIGTERM');
-  });
-// The terminal may be closed: what is printed then is nobody's loss, what is not put back would be.
-for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {});
-
-/** In a process group of its own: Ctrl-C comes to us alone, who put back what the tests have changed. */
-async function runTests(): Promise<void> {
-  if (interruptedBy) return;
-  const vitest = ['run', '--config=test/on-demand.config.ts', `--project=${name}`, ...options];
-  running = spawn('vitest', vitest, { stdio: 'inherit', detached: true });
-  const [code] = (await once(running, 'exit')) as [number | null];
-  process.exitCode = code ?? 1;
-}
-
-await (name === 'cluster' ? borrowCluster(runTests) : runTests());
-if (interruptedBy) process.exitCode = 128 + constants.signals[interruptedBy];
+await runProject(name, options);

@@ -38,6 +38,9 @@ async function snapshot(): Promise<Before> {
   };
 }
 
+/** What `borrowCluster` puts aside of the namespace `default`: `VirtualService/reviews`. */
+export const routing = async (): Promise<string[]> => (await list(await routingKinds())).map(nameOf);
+
 /** Why the course day cannot be gone through here. */
 export async function whyNot(): Promise<string | undefined> {
   const { code, output } = await run('kubectl', ['get', 'namespaces', '--request-timeout=10s']);
