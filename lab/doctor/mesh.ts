@@ -107,22 +107,17 @@ export async function gatewayApi(cluster: Cluster): Promise<Finding> {
 
 export async function gateway(cluster: Cluster): Promise<Finding> {
   const what = 'gateway';
-  const opened = await cluster.has('gateways.networking.istio.io,virtualservices.networking.istio.io');
-  if (!opened) return { what, state: 'later', seen: 'not open', next: 'kubectl apply -f istio/bookinfo-gateway.yaml' };
+  const open = 'kubectl apply -f istio/bookinfo-gateway.yaml';
   try {
     const { url, status } = await findGateway(cluster);
     const seen = `${url}/productpage answers ${status}`;
     if (status === 200) return { what, state: 'fine', seen };
-    if (!(await cluster.has('virtualservices.networking.istio.io', 'bookinfo')))
-      return {
-        what,
-        state: 'obstacle',
-        seen: `${seen}: no rule routes the page`,
-        next: 'kubectl apply -f istio/bookinfo-gateway.yaml',
-      };
+    if (status === 404) return { what, state: 'obstacle', seen: `${seen}: no rule routes the page`, next: open };
     return { what, state: 'obstacle', seen, next: `npx pnpm@12 lab explain GET ${url}/productpage` };
   } catch (error) {
     if (!(error instanceof Obstacle)) throw error;
+    const opened = await cluster.has('gateways.networking.istio.io,virtualservices.networking.istio.io');
+    if (!opened) return { what, state: 'later', seen: 'not open', next: open };
     return { what, state: 'obstacle', seen: error.problem, next: error.next };
   }
 }
