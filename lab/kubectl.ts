@@ -124,7 +124,8 @@ function checked<T extends TSchema>(schema: T, json: string, args: readonly stri
   const answer: unknown = JSON.parse(json);
   if (Value.Check(schema, answer)) return answer;
   const [first] = Value.Errors(schema, answer);
-  throw new Error(
-    `kubectl ${args.join(' ')} answered what is not expected at ${first?.instancePath}: ${first?.message}`,
+  throw new Obstacle(
+    `kubectl ${args.join(' ')} answered what is not expected: ${first?.instancePath} ${first?.message}`,
+    'kubectl version; docs/lab.md, "What you need"',
   );
 }

@@ -11,8 +11,10 @@ const Node = Type.Object({
     conditions: Type.Array(
       Type.Object({ type: Type.String(), status: Type.String(), message: Type.Optional(Type.String()) }),
     ),
-    /** At most the 50 largest ones of the node. */
-    images: Type.Optional(Type.Array(Type.Object({ names: Type.Optional(Type.Array(Type.String())) }))),
+    /** At most the 50 largest ones of the node; one whose tag was given to another has no names. */
+    images: Type.Optional(
+      Type.Array(Type.Object({ names: Type.Optional(Type.Union([Type.Array(Type.String()), Type.Null()])) })),
+    ),
     nodeInfo: Type.Object({ containerRuntimeVersion: Type.String() }),
   }),
 });

@@ -26,7 +26,8 @@ export const node = ({
     addresses: [{ type: 'InternalIP', address: '127.0.0.1' }],
     allocatable: { cpu: '4', memory },
     conditions: [{ type: 'Ready', status: 'True' }],
-    images: images.map((image) => ({ names: [image] })),
+    // One whose tag went to a newer build keeps its place without a name.
+    images: [{ names: null }, ...images.map((image) => ({ names: [image] }))],
     nodeInfo: { containerRuntimeVersion: runtime },
   },
 });
