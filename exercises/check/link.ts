@@ -26,6 +26,8 @@ export interface Link extends AsyncDisposable {
   port: number;
   /** Every request since it opened, or since this was emptied (`passed.length = 0`), in order of arrival. */
   passed: Passed[];
+  /** The most requests that were under way at once; may be set to 0. */
+  peak: number;
   /** Decides on each request; `pass` for all by default. May be replaced at any time. */
   fate(request: Passed): Fate;
 }
@@ -37,10 +39,13 @@ export interface Link extends AsyncDisposable {
 export async function openLink(targets: () => readonly number[]): Promise<Link> {
   const agent = new Agent({ keepAlive: true });
   let turn = 0;
+  let underWay = 0;
   const server = createServer(async (incoming, outgoing) => {
     const { method = 'GET', url: path = '/', headers } = incoming;
     const passed: Passed = { method, path, headers, body: (await buffer(incoming)).toString() };
     link.passed.push(passed);
+    link.peak = Math.max(link.peak, ++underWay);
+    outgoing.on('close', () => underWay--);
     const fate = link.fate(passed);
     if (fate === 'refuse') return incoming.socket.destroy();
     if (typeof fate === 'object' && 'status' in fate) {
@@ -74,6 +79,7 @@ export async function openLink(targets: () => readonly number[]): Promise<Link> 
   const link: Link = {
     port: (server.address() as AddressInfo).port,
     passed: [],
+    peak: 0,
     fate: () => 'pass',
     async [Symbol.asyncDispose]() {
       server.close();
