@@ -1,4 +1,8 @@
-import { defineExercise, hold } from '../check/exercise.ts';
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { addressOf, explain, type Manifest, Refusal } from '@bookinfo/mesh';
+import { parseAllDocuments } from 'yaml';
+import { defineExercise, Finding, hold } from '../check/exercise.ts';
 import { openShop, type Shop } from '../check/shop.ts';
 
 const LIST = '/api/v1/products';
@@ -26,14 +30,55 @@ const listOf = async (shop: Shop, service: string): Promise<string> => {
 
 const BACKENDS = 'services/productpage/src/backends.ts and routes/api.ts';
 
-export default defineExercise<Shop>({
+const RULE = 'istio/virtual-service-catalog.yaml';
+
+/** Who answers a path at the gateway, by the files of the tree: `catalog-v1`, or what answers in a workload's place. */
+function answersAtTheGateway(tree: string): (method: string, path: string) => string {
+  const read = (file: string): Manifest[] =>
+    parseAllDocuments(readFileSync(join(tree, file), 'utf8')).flatMap((it) => (it.toJS() as Manifest | null) ?? []);
+  hold(existsSync(join(tree, RULE)), {
+    expected: `the file ${RULE}`,
+    seen: 'there is none',
+    look: 'istio/bookinfo-gateway.yaml',
+  });
+  const deployed = read('k8s/bookinfo.yaml');
+  // Where the flat files do not have it yet, catalog is deployed as details is.
+  const details = deployed.filter(({ metadata }) => /^(bookinfo-)?details(-v1)?$/.test(metadata?.name ?? ''));
+  const catalog = JSON.parse(JSON.stringify(details).replaceAll('details', 'catalog')) as Manifest[];
+  const others = deployed.filter(({ metadata }) => !/catalog/.test(metadata?.name ?? ''));
+  const manifests = [...others, ...catalog, ...read('istio/bookinfo-gateway.yaml'), ...read(RULE)];
+  return (method, path) => {
+    try {
+      const request = {
+        ...addressOf(new URL(`http://localhost${path}`)),
+        method,
+        headers: {},
+        from: 'ingress',
+        now: 0,
+      };
+      const { outcomes } = explain(manifests, request);
+      return [...new Set(outcomes.map(({ by, status }) => (status === 404 ? `${by}: 404` : by)))].join(', ');
+    } catch (error) {
+      if (!(error instanceof Refusal)) throw error;
+      throw new Finding({ expected: 'rules that Istio knows', seen: error.problems.join('\n'), look: RULE });
+    }
+  };
+}
+
+interface Context extends Shop {
+  tree: string;
+}
+
+export default defineExercise<Context>({
   title: { en: 'The list of products leaves the page', ko: '상품 목록이 페이지에서 떨어져 나옵니다' },
   day: 1,
   minutes: 60,
-  open: (tree, { signal }) =>
-    openShop(tree, signal, async (shop) => {
-      await Promise.all(['productpage-v1', 'details-v1', 'reviews-v1', 'catalog-v1'].map((name) => shop.start(name)));
-    }),
+  async open(tree, { signal }) {
+    const shop = await openShop(tree, signal, async (it) => {
+      await Promise.all(['productpage-v1', 'details-v1', 'reviews-v1', 'catalog-v1'].map((name) => it.start(name)));
+    });
+    return { ...shop, tree };
+  },
   questions: [
     {
       name: 'catalog answers what productpage always has, byte for byte',
@@ -134,6 +179,34 @@ export default defineExercise<Shop>({
         });
       },
     },
+    {
+      name: 'the gateway sends the list to catalog, and everything else to productpage',
+      async ask({ tree }) {
+        const answers = answersAtTheGateway(tree);
+        const list = answers('GET', LIST);
+        hold(list === 'catalog-v1', {
+          expected: `GET ${LIST} is answered by catalog-v1`,
+          seen: list,
+          cause: 'the rule is not bound to bookinfo-gateway, or one above it matches first',
+          look: `${RULE}; npx pnpm@12 lab explain -f istio/bookinfo-gateway.yaml -f ${RULE} GET http://localhost${LIST}`,
+        });
+        for (const [method, path] of [
+          ['GET', `${LIST}/0`],
+          ['GET', `${LIST}/0/reviews`],
+          ['GET', '/productpage'],
+          ['GET', '/static/style.css'],
+          ['POST', '/login'],
+        ] as const) {
+          const seen = answers(method, path);
+          hold(seen === 'productpage-v1', {
+            expected: `${method} ${path} is answered by productpage-v1`,
+            seen,
+            cause: 'the rule takes more than the list with it, or a rule that was there before is missing',
+            look: RULE,
+          });
+        }
+      },
+    },
   ],
   refused: {
     start: 'catalog-v1 among the workloads',
@@ -142,6 +215,8 @@ export default defineExercise<Shop>({
       'asks-nobody': 'catalog was not asked',
       'no-fallback': 'without a look at answer.ok',
       patient: "waited for catalog's late answer",
+      prefix: 'takes more than the list with it',
+      'no-gateway': 'not bound to bookinfo-gateway',
     },
   },
 });
