@@ -27,7 +27,7 @@ export interface ServiceProcessOptions {
 /** As in the Dockerfile, which gives the reason. */
 const NODE_OPTIONS = '--max-semi-space-size=4 --max-old-space-size=96';
 const PRELOAD = import.meta.resolve('./preload.js');
-const START_TIMEOUT_MS = 30_000;
+const START_TIMEOUT_MS = 60_000;
 
 /**
  * Starts a service as its package.json does, or as its image does, on loopback and any free port, and waits until it listens.

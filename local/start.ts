@@ -8,7 +8,7 @@ import { textOf } from './log-line.ts';
 import { readOptions } from './options.ts';
 import { receiveOtlp } from './otlp.ts';
 import { createTraceTree } from './trace-tree.ts';
-import type { Workload } from './workloads.ts';
+import { WORKLOADS, type Workload } from './workloads.ts';
 
 /** For a terminal that is slow; one that is paused is not waited for any longer. */
 const FLUSH_TIMEOUT_MS = 1000;
@@ -28,10 +28,17 @@ process.once('exit', output.flushSync);
 // SIGHUP: the terminal was closed.
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => void stop());
 
+// A browser keeps a connection as long as it may, and with it the one version of the page that is behind it.
+const workloads = WORKLOADS.filter(({ start }) => start).map((workload) =>
+  workload.service === 'productpage'
+    ? { ...workload, env: { CONNECTION_LIFETIME_SECONDS: '1', ...workload.env } }
+    : workload,
+);
 const treeOptions = () => ({ verbose: options.verbose === true, columns: process.stdout.columns ?? 80 });
 const receiver = options.traces ? await receiveOtlp(createTraceTree(print, treeOptions)) : undefined;
 try {
   bookinfo = await startBookinfo({
+    workloads,
     port: options.port,
     env: {
       ...inheritedEnvironment(),

@@ -112,7 +112,7 @@ function rowsOf(spans: Span[], { verbose }: TraceTreeOptions): Row[] {
     parents
       .flatMap(({ spanId }) => children.get(spanId) ?? [])
       .flatMap((span) => (verbose || isCall(span) ? span : below([span])))
-      .toSorted((a, b) => a.start - b.start);
+      .toSorted(byStart);
 
   const rows: Row[] = [];
   // `branch` comes before the name of a row, `indent` before the branches of those below it.
@@ -130,10 +130,13 @@ function rowsOf(spans: Span[], { verbose }: TraceTreeOptions): Row[] {
     }
   };
   const ids = new Set(spans.map(({ spanId }) => spanId));
-  const roots = spans.filter(({ parentSpanId }) => !ids.has(parentSpanId)).toSorted((a, b) => a.start - b.start);
+  const roots = spans.filter(({ parentSpanId }) => !ids.has(parentSpanId)).toSorted(byStart);
   for (const root of roots) add(root, '', '');
   return rows;
 }
+
+/** Calls that are made together begin in the same millisecond, and have an order all the same. */
+const byStart = (a: Span, b: Span): number => a.start - b.start || a.name.localeCompare(b.name);
 
 /** `reviews v2`, or `reviews proxy`, which has no version. */
 function workloadOf({ attributes, resource }: Span): string {

@@ -1,10 +1,11 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
+import { Agent, get, type IncomingMessage } from 'node:http';
+import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import { styleText } from 'node:util';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
-import { request } from 'undici';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { freePort } from '../../local/free-port.ts';
 import type { Span } from '../../local/otlp.ts';
@@ -14,6 +15,9 @@ import { cookieOf, form, http } from '../support/http.ts';
 import { answers, hangs, openStub } from '../support/stub.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+
+// Each test waits for seven processes to start.
+vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
 
 /** `pnpm start` as a user would run it, without pnpm in between. */
 function runStart(args: string[], env: Record<string, string> = {}) {
@@ -40,7 +44,7 @@ function run(command: string, args: string[], env: Record<string, string>) {
         () => {
           expect(running.stdout).toMatch(line);
         },
-        { timeout: 30_000 },
+        { timeout: 60_000 },
       ),
     pids: () => [...running.stdout.matchAll(/ pid (\d+)/g)].map(([, pid]) => Number(pid)),
     pidOf: (name: string) => Number([...running.stdout.matchAll(new RegExp(`${name} .* pid (\\d+)`, 'g'))].at(-1)?.[1]),
@@ -110,6 +114,23 @@ describe('pnpm start', () => {
       'data-version="v2"',
       'no stars',
     ]);
+  });
+
+  test('shows both versions of the page to a browser, which keeps its connection', async () => {
+    const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+    const seen: string[] = [];
+    await vi.waitFor(
+      async () => {
+        const request = get(page, { agent });
+        const [response] = (await once(request, 'response')) as [IncomingMessage];
+        const version = String(response.headers['x-service-version']);
+        seen.push(request.reusedSocket ? `${version} again` : version);
+        await text(response);
+        expect(new Set(seen)).toEqual(new Set(['v1', 'v1 again', 'v2', 'v2 again']));
+      },
+      { timeout: 20_000, interval: 20 },
+    );
+    agent.destroy();
   });
 
   test('prints one line for each page, which says who answered', async () => {
@@ -270,8 +291,7 @@ test('a reader that has stopped stops neither the page nor Ctrl-C; when it reads
   const { page } = running;
   const longPath = page.replace('productpage', 'x'.repeat(300));
   const askOften = async (times: number) => {
-    const ask = async () => (await request(longPath)).body.dump();
-    for (let i = 0; i < times; i += 50) await Promise.all(Array.from({ length: 50 }, ask));
+    for (let i = 0; i < times; i += 50) await Promise.all(Array.from({ length: 50 }, () => http(longPath)));
   };
   running.child.stdout.pause();
   await askOften(2000);
@@ -282,6 +302,12 @@ test('a reader that has stopped stops neither the page nor Ctrl-C; when it reads
   await askOften(300);
   running.child.kill('SIGINT');
   expect(await running.exit).toBe(0);
+});
+
+test('npm start is all that it takes without a network, once everything is installed', async () => {
+  await using running = run('npm', ['start', '--', '--help'], { npm_config_registry: 'http://127.0.0.1:1' });
+  expect(await running.exit).toBe(0);
+  expect(running.stdout).toContain('Usage: npx pnpm@12 start');
 });
 
 test('pnpm start --help explains the options', async () => {

@@ -93,7 +93,7 @@ export async function createApp(
   await app.register(requestContext, { config });
   await app.register(methods, { maxParamLength: maxHeaderSize });
   await app.register(metrics);
-  await app.register(connections);
+  await app.register(connections, { config });
   await app.register(wellFormed);
   await app.register(crossSite);
   await app.register(health);

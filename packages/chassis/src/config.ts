@@ -92,6 +92,7 @@ export const chassisSpecs = {
     default: process.stdout.isTTY ? ('pretty' as const) : ('json' as const),
     choices: ['json', 'pretty'] as const,
   }),
+  CONNECTION_LIFETIME_SECONDS: integer(0)({ default: 0, desc: 'a whole number of seconds, 0 (no end) or more' }),
   SHUTDOWN_DELAY_SECONDS: integer(0)({ default: 0, desc: 'a whole number of seconds, 0 or more' }),
   SHUTDOWN_TIMEOUT_SECONDS: integer(1)({ default: 20, desc: 'a whole number of seconds, 1 or more' }),
 };

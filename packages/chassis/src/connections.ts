@@ -5,6 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import fp from 'fastify-plugin';
 import { Gauge } from 'prom-client';
+import type { ChassisConfig } from './config.ts';
 import { Refusal } from './errors.ts';
 import { pathOf } from './path.ts';
 import { PROBES } from './probes.ts';
@@ -47,6 +48,8 @@ const LONG_WAIT_MS = 500;
 const REFUSALS_PER_TURN = 4;
 /** Longer than the 4 s for which a client of ours keeps a connection that it does not use. */
 const DRAIN_MS = 5000;
+/** After the life of a connection; a client at work learns meanwhile, by an answer, that it has to open another one. */
+const IDLE_MS = 100;
 /** How long a client may take to send one request to its end while we drain. */
 const INCOMPLETE_MS = 2000;
 
@@ -61,23 +64,34 @@ export const connections = fp(addConnections, {
   decorators: { fastify: ['observeRequest'], request: ['route'] },
 });
 
-async function addConnections(app: FastifyInstance) {
+interface Connection {
+  requests: Set<IncomingMessage>;
+  /** On the clock of `performance.now()`. */
+  endsAt: number;
+}
+
+async function addConnections(app: FastifyInstance, { config }: { config: ChassisConfig }) {
   const { server } = app;
-  const open = new Map<Socket, Set<IncomingMessage>>();
+  const lifetimeMs = config.CONNECTION_LIFETIME_SECONDS * 1000 || Number.POSITIVE_INFINITY;
+  const open = new Map<Socket, Connection>();
   const allClosed = Promise.withResolvers<void>();
   const waiting: { since: number; begin(isTooLate: boolean): void }[] = [];
   let inProgress = 0;
   let draining = false;
 
   server.maxConnections = MAX_CONNECTIONS;
-  const follow = (socket: Socket): Set<IncomingMessage> => {
-    const requests = new Set<IncomingMessage>();
-    open.set(socket, requests);
+  const follow = (socket: Socket): Connection => {
+    const connection = { requests: new Set<IncomingMessage>(), endsAt: performance.now() + lifetimeMs };
+    open.set(socket, connection);
     socket.once('close', () => {
       open.delete(socket);
       if (draining && open.size === 0) allClosed.resolve();
     });
-    return requests;
+    if (lifetimeMs < Number.POSITIVE_INFINITY) {
+      const closeIdle = () => connection.requests.size === 0 && socket.destroySoon();
+      setTimeout(closeIdle, lifetimeMs + IDLE_MS).unref();
+    }
+    return connection;
   };
   server.on('connection', follow);
 
@@ -111,7 +125,7 @@ async function addConnections(app: FastifyInstance) {
       reply.hijack();
       return;
     }
-    const requests = open.get(raw.socket) ?? follow(raw.socket);
+    const { requests } = open.get(raw.socket) ?? follow(raw.socket);
     if (requests.size === MAX_PIPELINED) {
       request.log.warn(`more than ${MAX_PIPELINED} requests at once on one connection: closed`);
       reply.hijack();
@@ -160,17 +174,18 @@ async function addConnections(app: FastifyInstance) {
 
   app.addHook('onSend', (request, reply, _payload, done) => {
     finish(request);
-    if (draining) reply.header('connection', 'close');
+    const endsAt = open.get(request.raw.socket)?.endsAt ?? 0;
+    if (draining || performance.now() > endsAt) reply.header('connection', 'close');
     done();
   });
 
-  app.decorate('isAnswering', (socket: Socket) => (open.get(socket)?.size ?? 0) > 0);
+  app.decorate('isAnswering', (socket: Socket) => (open.get(socket)?.requests.size ?? 0) > 0);
   app.decorate('drain', async () => {
     draining = true;
     server.headersTimeout = INCOMPLETE_MS;
     server.requestTimeout = INCOMPLETE_MS;
     if (open.size > 0) await Promise.race([allClosed.promise, sleep(DRAIN_MS)]);
-    for (const [socket, requests] of open) {
+    for (const [socket, { requests }] of open) {
       const isAnswering = [...requests].some(({ complete }) => complete);
       if (!isAnswering) socket.destroy();
     }
