@@ -274,6 +274,15 @@ describe('npx pnpm@12 lab check', () => {
     expect(step(result, '2.3')).toMatchObject({ state: 'open' });
   });
 
+  test('a page in a hundred that lacks a part is put down to a busy machine, one in ten is not', async () => {
+    const lacking = (every: number) => (n: number, user?: string) =>
+      n % every === 7 ? { version: undefined } : canary(n, user);
+    await using busy = await start(applied(...CANARY), (n, user) => (user ? canary(n, user) : lacking(100)(n)));
+    expect(step(await check(busy, '2.2'), '2.2')).toMatchObject({ state: 'passed' });
+    await using broken = await start(applied(...CANARY), (n, user) => (user ? canary(n, user) : lacking(10)(n)));
+    expect(step(await check(broken, '2.2'), '2.2')).toMatchObject({ state: 'failed' });
+  });
+
   test('a cluster that was made anew begins anew', async () => {
     await using fake = await start(applied(...V1), version1);
     await check(fake);
