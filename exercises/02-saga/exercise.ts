@@ -6,6 +6,8 @@ import { openShop, type Shop } from '../check/shop.ts';
 
 const PRICE = 12;
 const PURSE = 100;
+/** For what takes a moment on an idle machine. */
+const PATIENCE_MS = 45_000;
 /** More than a purse can pay. */
 const TOO_MANY = 10;
 const SAGA = 'services/orders/src/saga.ts';
@@ -56,7 +58,7 @@ async function stateOf({ shop }: Context, { orderId }: Order): Promise<string> {
 }
 
 /** Waits for the end that an order comes to. */
-const end = (context: Context, order: Order, cause: string, deadlineMs = 15_000) => {
+const end = (context: Context, order: Order, cause: string, deadlineMs = PATIENCE_MS) => {
   let state = '';
   return eventually(
     async () => {
@@ -279,6 +281,7 @@ export default defineExercise<Context>({
           await eventually(
             () => (link.fate === before ? true : undefined),
             () => ({ expected: `${service} is asked to ${method}`, seen: 'it is not', look: SAGA }),
+            PATIENCE_MS,
           );
           await killed.promise;
           await startOrders(shop);
@@ -310,7 +313,7 @@ export default defineExercise<Context>({
           }),
         );
         for (const order of orders)
-          await end(context, order, 'undoing is given up, or in the way of another try', 60_000);
+          await end(context, order, 'undoing is given up, or in the way of another try', 120_000);
         for (const hop of hops) hop.fate = () => 'pass';
         await balance(context, 'lost answers, repeated and refused requests, all at once');
       },

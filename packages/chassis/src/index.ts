@@ -24,7 +24,7 @@ export {
   text,
 } from './config.ts';
 export { HttpError } from './errors.ts';
-export { type Origin, onBehalfOf, originOf } from './origin.ts';
+export { NOBODY, type Origin, onBehalfOf, originOf } from './origin.ts';
 export { serve } from './serve.ts';
 export { callTry, readServerTiming, type ServerTiming, tenths, writeServerTiming } from './server-timing.ts';
 export { telemetry } from './telemetry.ts';

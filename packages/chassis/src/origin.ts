@@ -10,6 +10,9 @@ export interface Origin {
   traceparent?: string;
 }
 
+/** The origin of what a service asks again and again by itself: traces are of what somebody wanted. */
+export const NOBODY: Origin = { requestId: 'nobody', traceparent: `00-${'f'.repeat(32)}-${'f'.repeat(16)}-00` };
+
 export function originOf({ id: requestId, headers }: FastifyRequest): Origin {
   const carrier: Record<string, unknown> = telemetry.enabled ? {} : headers;
   if (telemetry.enabled) propagation.inject(context.active(), carrier);

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { onBehalfOf, originOf } from '../src/index.ts';
+import { NOBODY, onBehalfOf, originOf } from '../src/index.ts';
 import { openFixture } from './fixture/server.ts';
 
 test('what is done later for a request carries its id and its trace, and nothing of who asked', async () => {
@@ -18,4 +18,10 @@ test('a request that nobody traces is known by its id alone', async () => {
   app.get('/', async (request) => originOf(request));
   const answer = await app.inject({ path: '/', headers: { 'x-request-id': 'abc-1' } });
   expect(answer.json()).toEqual({ requestId: 'abc-1' });
+});
+
+test('what nobody asked for is in no trace that anybody records', async () => {
+  await using app = await openFixture();
+  const { traceparent } = await onBehalfOf(NOBODY, app.log, async ({ headers }) => headers);
+  expect(traceparent).toMatch(/^00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-00$/);
 });
