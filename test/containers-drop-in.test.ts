@@ -140,7 +140,8 @@ test.for([
   const [service = '', version] = name.split(/-(.*)/);
   await start(name, name, imageOf(name));
   await expect.poll(() => ask(name, 'localhost:9080/health/ready').catch(String)).toBe('{"status":"ready"}');
-  expect(await ask(name, 'localhost:9080/metrics')).toContain(`service="${service}",version="${version}"`);
+  const says = `"service":"${service}","version":"${version}"`;
+  await expect.poll(() => docker('logs', `drop-in-${name}`)).toContain(says);
 });
 
 interface Database {
