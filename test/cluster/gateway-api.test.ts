@@ -1,17 +1,26 @@
 import { expect } from 'vitest';
 import { exists, kubectl } from './kubectl.ts';
 import { lesson } from './lesson.ts';
-import { forward, reviewsVersion, traceOf, Visitor } from './visitor.ts';
+import { forward, health, reviewsVersion, traceOf, Visitor } from './visitor.ts';
 
-lesson("gateway-api: the same lessons in Kubernetes' own API", async ({ cluster, skip }) => {
-  if (!(await exists('crd', 'httproutes.gateway.networking.k8s.io'))) skip('the Gateway API is not installed');
-  await cluster.deploy('k8s/bookinfo-versions.yaml');
-  await cluster.apply('istio/gateway-api/bookinfo-gateway.yaml');
+const installed = () => exists('crd', 'httproutes.gateway.networking.k8s.io');
+
+/** A visitor who comes in by the gateway of the Gateway API. */
+async function throughGateway(): Promise<AsyncDisposable & { visitor: Visitor }> {
   const gateway = 'gateways.gateway.networking.k8s.io/bookinfo-gateway';
   await kubectl(['wait', '--for=condition=Programmed', gateway, '--timeout=120s']);
-  await using port = await forward('service/bookinfo-gateway-istio');
+  const port = await forward('service/bookinfo-gateway-istio');
   const visitor = new Visitor(port.url);
   await expect.poll(async () => (await visitor.get()).status).toBe(200);
+  return { visitor, [Symbol.asyncDispose]: () => port[Symbol.asyncDispose]() };
+}
+
+lesson("gateway-api: the same lessons in Kubernetes' own API", async ({ cluster, skip }) => {
+  if (!(await installed())) skip('the Gateway API is not installed');
+  await cluster.deploy('k8s/bookinfo-versions.yaml');
+  await cluster.apply('istio/gateway-api/bookinfo-gateway.yaml');
+  await using way = await throughGateway();
+  const { visitor } = way;
   const jason = await visitor.signIn('jason');
 
   await cluster.apply('istio/gateway-api/route-all-v1.yaml');
@@ -35,4 +44,16 @@ lesson("gateway-api: the same lessons in Kubernetes' own API", async ({ cluster,
   expect(trace, 'the trace on the page').not.toBe('');
   const log = () => kubectl(['logs', 'deployment/reviews-v3', '--container=reviews', '--since=2m']);
   await expect.poll(log, { message: 'v3 gets a copy', timeout: 20_000 }).toContain(trace);
+});
+
+lesson('gateway-api: least privilege lets visitors in by this gateway, too', async ({ cluster, skip }) => {
+  if (!(await installed())) skip('the Gateway API is not installed');
+  await cluster.apply('istio/gateway-api/bookinfo-gateway.yaml');
+  await using way = await throughGateway();
+  const { visitor } = way;
+  await cluster.apply('istio/authorization-least-privilege.yaml');
+  const remove = async () => (await visitor.get('/productpage', {}, 'DELETE')).status;
+  await expect.poll(remove, { message: 'DELETE, which productpage may not be asked' }).toBe(403);
+  await expect.poll(async () => health(await visitor.get())).toBe('200');
+  expect(await visitor.tally(20, health)).toEqual({ 200: 20 });
 });

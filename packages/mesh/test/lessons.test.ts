@@ -229,6 +229,7 @@ describe('the Gateway API', () => {
     [['route-all-v1', 'canary-reviews'], { 'reviews-v2, black stars': 100 }, { user: 'jason' }],
     [['route-all-v1', 'route-reviews-mirror'], { 'reviews-v1, no stars': 100 }],
     [['route-all-v1', 'route-reviews-timeout'], { 'reviews-v2, black stars': 100 }],
+    [['route-reviews-v3', '../authorization-least-privilege'], { 'reviews-v3, red stars': 100 }],
   ])('%j: %j %j', ([lessons, expected, question]) => {
     expect(pages(ask(PAGE, lessons.map(gatewayApi), question, start))).toEqual(expected);
   });
