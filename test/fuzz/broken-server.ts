@@ -26,7 +26,7 @@ const MISTAKES: Record<string, (request: IncomingMessage, response: ServerRespon
   'leaked stack': (_request, response) => answer(response, 400, { error: new Error('oh').stack }),
   shape: (_request, response) => response.writeHead(400).end('<h1>Bad request</h1>'),
   growth: (_request, response) => {
-    kept.push(Buffer.alloc(30 * 2 ** 20, 1));
+    kept.push(Buffer.alloc(100 * 2 ** 20, 1));
     answer(response, 200, {});
   },
 };
