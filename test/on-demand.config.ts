@@ -21,6 +21,10 @@ export default defineConfig({
       },
       {
         extends: true,
+        test: { name: 'faults', include: ['test/faults.test.ts'], testTimeout: 120_000 },
+      },
+      {
+        extends: true,
         test: { name: 'containers', include: ['test/containers*.test.ts'], testTimeout: 900_000, hookTimeout: 900_000 },
       },
       {

@@ -17,6 +17,11 @@ manifest for the original on the drop-in images.
 
   MESH_BIN   the folder with etcd, kube-apiserver and istioctl`,
   },
+  faults: {
+    command: 'test/faults',
+    about: `Kills, stops and cuts off what is behind the page, blocks a log, takes a database and file descriptors away, and
+prints in a table how soon it was noticed, what was answered meanwhile, and how soon all was well again.`,
+  },
 };
 
 const usage = ({ command, about }: { command: string; about: string }) => `Usage: ${command} [options] [FILE…]
