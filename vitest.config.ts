@@ -17,7 +17,7 @@ export default defineConfig({
           hookTimeout: 30_000,
         },
       },
-      { test: { name: 'fuzz', include: ['test/fuzz/*.test.ts'], testTimeout: 60_000 } },
+      { test: { name: 'fuzz', include: ['test/fuzz/*.test.ts'], testTimeout: 120_000, hookTimeout: 60_000 } },
       { test: { name: 'e2e', include: ['test/e2e/**/*.test.ts'], testTimeout: 60_000, hookTimeout: 60_000 } },
       {
         test: {

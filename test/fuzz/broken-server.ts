@@ -12,7 +12,7 @@ let requests = 0;
 const answer = (response: ServerResponse, status: number, body: object) =>
   response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body));
 
-/** What goes wrong with every twentieth request. */
+/** What goes wrong with every fifth request. */
 const MISTAKES: Record<string, (request: IncomingMessage, response: ServerResponse) => unknown> = {
   none: (_request, response) => answer(response, 200, {}),
   crash: () => process.exit(3),
@@ -26,7 +26,7 @@ const MISTAKES: Record<string, (request: IncomingMessage, response: ServerRespon
   'leaked stack': (_request, response) => answer(response, 400, { error: new Error('oh').stack }),
   shape: (_request, response) => response.writeHead(400).end('<h1>Bad request</h1>'),
   growth: (_request, response) => {
-    kept.push(Buffer.alloc(100 * 2 ** 20, 1));
+    kept.push(Buffer.alloc(30 * 2 ** 20, 1));
     answer(response, 200, {});
   },
 };
@@ -43,7 +43,7 @@ function careful(): Server {
     }
     await buffer(request).catch(() => {});
     requests++;
-    const go = requests % 20 === 0 || mistake.endsWith('secret') ? MISTAKES[mistake] : MISTAKES.none;
+    const go = requests % 5 === 0 || mistake.endsWith('secret') ? MISTAKES[mistake] : MISTAKES.none;
     go?.(request, response);
   };
   const times = { requestTimeout: 2000, connectionsCheckingInterval: 500 };

@@ -74,7 +74,7 @@ export async function fuzz(target: Target, options: Options): Promise<Report> {
     }
     for (const { status, head, body } of answersIn(answer)) {
       statuses[status] = (statuses[status] ?? 0) + 1;
-      if (status >= 500 && !DEFINED_5XX.test(body)) find('undefined 5xx', `${status} ${body.slice(0, 200)} to ${sent}`);
+      if (status >= 500 && body !== '' && !DEFINED_5XX.test(body)) find('undefined 5xx', `${status} ${body.slice(0, 200)} to ${sent}`);
       if (status >= 400 && body !== '' && !isError(body)) find('shape', `${status} ${body.slice(0, 200)} to ${sent}`);
       if (head.includes(SMUGGLED)) find('smuggling', sent);
     }
@@ -83,26 +83,38 @@ export async function fuzz(target: Target, options: Options): Promise<Report> {
     if (INTERNALS.test(answer)) find('leak', `${INTERNALS.exec(answer)?.[0]}, answered to ${sent}`);
   };
 
-  for (let done = 0; done < requests && !isGone && findings.length < MAX_FINDINGS; done += BATCH) {
-    const cases = casesOf(routes, seed + done, Math.min(BATCH, requests - done));
-    await Promise.all(
-      Array.from({ length: CONCURRENCY }, async () => {
-        for (let one = cases.pop(); one && !isGone; one = cases.pop()) await look(one);
-      }),
-    );
+  const lookAtLog = () => {
     for (const line of target.lines.splice(0)) {
       if (line.includes(PLANTED)) find('leak', `a secret, logged: ${line.slice(0, 300)}`);
       if (line.includes(`"request_id":"${SMUGGLED}"`)) find('smuggling', `logged: ${line.slice(0, 300)}`);
     }
-    before ||= isGone ? 0 : await memoryOf(target.port);
-    options.onProgress?.(Math.min(done + BATCH, requests));
-  }
+  };
+
+  const cases = allCases(routes, seed, requests);
+  let done = 0;
+  await Promise.all(
+    Array.from({ length: CONCURRENCY }, async () => {
+      for (let next = cases.next(); !next.done; next = cases.next()) {
+        if (isGone || findings.length === MAX_FINDINGS) return;
+        await look(next.value);
+        if (++done % BATCH > 0) continue;
+        lookAtLog();
+        options.onProgress?.(done);
+        if (done === BATCH && !isGone) before = await memoryOf(target.port);
+      }
+    }),
+  );
+  lookAtLog();
 
   const after = isGone ? 0 : await memoryOf(target.port);
   if (isGone) find('crash', `ended with ${await target.exit}`);
   if (after - before > growthMiB) find('growth', `from ${before.toFixed()} to ${after.toFixed()} MiB`);
   const seconds = (performance.now() - began) / 1000;
   return { requests, seconds, statuses, memoryMiB: [before, after], findings };
+}
+
+function* allCases(routes: readonly string[], seed: number, count: number): Generator<Case, void> {
+  for (let made = 0; made < count; made += BATCH) yield* casesOf(routes, seed + made, Math.min(BATCH, count - made));
 }
 
 /** What comes back until the connection ends or falls quiet; undefined when nothing does although something is owed. */
