@@ -74,7 +74,8 @@ export async function fuzz(target: Target, options: Options): Promise<Report> {
     }
     for (const { status, head, body } of answersIn(answer)) {
       statuses[status] = (statuses[status] ?? 0) + 1;
-      if (status >= 500 && body !== '' && !DEFINED_5XX.test(body)) find('undefined 5xx', `${status} ${body.slice(0, 200)} to ${sent}`);
+      if (status >= 500 && body !== '' && !DEFINED_5XX.test(body))
+        find('undefined 5xx', `${status} ${body.slice(0, 200)} to ${sent}`);
       if (status >= 400 && body !== '' && !isError(body)) find('shape', `${status} ${body.slice(0, 200)} to ${sent}`);
       if (head.includes(SMUGGLED)) find('smuggling', sent);
     }
