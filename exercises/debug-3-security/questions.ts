@@ -66,7 +66,7 @@ export const QUESTIONS = {
     url: API,
     headers: bearer(TOKEN),
     times: 10,
-    expected: { '200 v1': 1 },
+    expected: { '200 v': 1 },
   },
   forger: {
     name: 'With a forged token it does not',
