@@ -7,7 +7,6 @@ import { afterAll, describe, expect, test, vi } from 'vitest';
 import { backendAt } from '../local/bookinfo.ts';
 import { freePort } from '../local/free-port.ts';
 import { type ServiceProcess, startService } from '../local/process.ts';
-import type { Service } from '../local/workloads.ts';
 import { createMariaDb, mariaDbPath } from './support/databases.ts';
 import { http } from './support/http.ts';
 import { start } from './support/service.ts';
@@ -76,6 +75,7 @@ async function suffer(name: string, watched: ReturnType<typeof watch>, { act, un
 
 /** Bookinfo, whose processes can be started again at the same place. */
 async function startShop() {
+  // Services that are added later have no part in a page, and none in this.
   const ports = {
     productpage: await freePort(),
     details: await freePort(),
@@ -90,8 +90,8 @@ async function startShop() {
     ...backendAt('reviews', ports.reviews),
     ...backendAt('ratings', ports.ratings),
   };
-  const running = {} as Record<Service, ServiceProcess>;
-  const launch = async (service: Service) => {
+  const running = {} as Record<keyof typeof ports, ServiceProcess>;
+  const launch = async (service: keyof typeof ports) => {
     running[service] = await startService(service, { env: { ...env, PORT: String(ports[service]) } });
   };
   for (const service of ['ratings', 'reviews', 'details', 'productpage'] as const) await launch(service);
