@@ -39,7 +39,9 @@ export async function requireClean(): Promise<void> {
 export async function change(message: string, work: () => Promise<void>): Promise<void> {
   try {
     await work();
-    await follow('npx', '--yes', 'pnpm@12', 'install', '--prefer-offline', '--no-frozen-lockfile');
+    // Not what pnpm remembers of node_modules counts, which Git may have left behind, but what the lock file says.
+    const afresh = ['--no-frozen-lockfile', '--config.optimistic-repeat-install=false'];
+    await follow('npx', '--yes', 'pnpm@12', 'install', '--prefer-offline', ...afresh);
     await follow(process.execPath, 'k8s/generate.ts');
     await git('add', '--all');
     const files = (await git('diff', '--cached', '--name-only', '--diff-filter=d')).split('\n');
