@@ -8,11 +8,12 @@ import { Command, CommanderError } from '@commander-js/extra-typings';
 import { execa } from 'execa';
 import { closest, distance } from 'fastest-levenshtein';
 import { Obstacle } from '../lab/obstacle.ts';
+import { INSTALL, Refusal } from '../local/clone.ts';
 import { connectCluster } from './check/cluster.ts';
 import { changeOf, choose, fieldOf } from './check/faults.ts';
 import { exerciseNames, FOLDER, faultsOf, goodFiles, layersOf, loadExercise, startOf } from './check/layers.ts';
 import { check, disclose, type Report, render } from './check/report.ts';
-import { Refusal, WorkTree } from './check/work-tree.ts';
+import { WorkTree } from './check/work-tree.ts';
 
 const ROOT = join(FOLDER, '..');
 const LANGUAGE = /^ko/.test(process.env.LC_ALL || process.env.LC_MESSAGES || process.env.LANG || '') ? 'ko' : 'en';
@@ -182,8 +183,7 @@ function hintsOf(name: string): string[] {
 
 /** Links what the laid package.json files name, and keeps the lock file that follows from it. */
 async function install(name: string): Promise<void> {
-  const args = ['--yes', 'pnpm@12', 'install', '--prefer-offline', '--no-frozen-lockfile'];
-  const { exitCode, all } = await execa('npx', args, { cwd: ROOT, all: true, reject: false });
+  const { exitCode, all } = await execa('npx', INSTALL, { cwd: ROOT, all: true, reject: false });
   if (exitCode === 0) await workTree.keep(`Install what ${name} needs`);
   else console.error(`npx pnpm@12 install did not go through, so do it again: ${all.trim().split('\n').at(-1)}`);
 }

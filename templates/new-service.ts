@@ -7,9 +7,10 @@ import * as contract from '@bookinfo/contract';
 import { Command, Option } from '@commander-js/extra-typings';
 import { execa } from 'execa';
 import { closest, distance } from 'fastest-levenshtein';
+import { Refusal } from '../local/clone.ts';
 import { SERVICES } from '../local/workloads.ts';
 import { type Changes, changesFor, ROOT, schemaOf } from './changes.ts';
-import { change, Refusal, requireClean, run } from './repository.ts';
+import { change, requireClean, run } from './repository.ts';
 
 /** Names that something else has: in the cluster, in Compose, or in the files that a service is written into. */
 const RESERVED =

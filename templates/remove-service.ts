@@ -2,8 +2,9 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Command } from '@commander-js/extra-typings';
+import { Refusal, removeLinks } from '../local/clone.ts';
 import { ROOT } from './changes.ts';
-import { change, git, Refusal, removeLinks, requireClean, run } from './repository.ts';
+import { change, git, requireClean, run } from './repository.ts';
 
 /** What is written anew from the rest. */
 const DERIVED = /^(pnpm-lock\.yaml|k8s\/[\w-]+\.yaml)$/;
@@ -48,7 +49,7 @@ const program = new Command('npx pnpm@12 remove:service')
           `You have changed ${changed.join(', ')} since ${name} was made: --force takes it away all the same.`,
         );
       await git('rm', '--quiet', '-r', '--force', '--ignore-unmatch', ...created, `services/${name}`);
-      await removeLinks(name);
+      await removeLinks(ROOT, `services/${name}`);
       for (const file of edited.filter((it) => changed.includes(it)))
         console.error(`Take ${name} out of ${file} by hand.`);
     });

@@ -1,12 +1,9 @@
 /** An exercise in the student's clone: a branch, what is remembered of it beside it in Git's configuration, and no other state. */
 import { existsSync } from 'node:fs';
-import { rm, rmdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { execa } from 'execa';
+import { changedFiles, commit, git, Refusal, removeLinks, requireClean } from '../../local/clone.ts';
 import { type Layer, layOver } from './layers.ts';
-
-/** What stands in the way, in one line; nothing was changed. */
-export class Refusal extends Error {}
 
 const PREFIX = 'exercise/';
 
@@ -34,7 +31,7 @@ export class WorkTree {
     if (current === name) return 'under way';
     if (current)
       throw new Refusal(`${current} is under way: \`npx pnpm@12 exercise stop\` keeps your work and goes back.`);
-    await this.requireClean();
+    await requireClean(this.root);
     const branch = PREFIX + name;
     const from = (await this.branch()) ?? (await this.git('rev-parse', 'HEAD'));
     const isThere = await this.knows(`refs/heads/${branch}`);
@@ -44,8 +41,8 @@ export class WorkTree {
           `The files of ${name} do not fit onto ${from}, which has changes of its own: start from main.`,
         );
       });
-      const commit = await this.commits('commit-tree', tree, '-p', 'HEAD', '-m', `Start ${name}`);
-      await this.git('branch', '--no-track', branch, commit);
+      const begun = await commit(this.root, ['commit-tree', tree, '-p', 'HEAD', '-m', `Start ${name}`]);
+      await this.git('branch', '--no-track', branch, begun);
     }
     await this.remember(name, 'from', from);
     await this.git('switch', '--quiet', branch);
@@ -54,9 +51,9 @@ export class WorkTree {
 
   /** Commits everything in the work tree to the branch of the exercise that is under way. @returns whether there was anything */
   async keep(message: string): Promise<boolean> {
-    if ((await this.status()).length === 0) return false;
+    if ((await changedFiles(this.root)).length === 0) return false;
     await this.git('add', '--all');
-    await this.commits('commit', '--quiet', '--no-verify', '--no-gpg-sign', '-m', message);
+    await commit(this.root, ['commit', '--quiet', '--no-verify', '--no-gpg-sign', '-m', message]);
     return true;
   }
 
@@ -80,10 +77,8 @@ export class WorkTree {
     const packages = await this.packagesOf(branch);
     await this.git('switch', '--quiet', ...((await this.knows(`refs/heads/${from}`)) ? [] : ['--detach']), from);
     // What was installed there is ignored by Git and would keep a folder that is no service here.
-    for (const folder of packages.filter((it) => !existsSync(join(this.root, it, 'package.json')))) {
-      await rm(join(this.root, folder, 'node_modules'), { recursive: true, force: true });
-      await rmdir(join(this.root, folder)).catch(() => {});
-    }
+    for (const folder of packages.filter((it) => !existsSync(join(this.root, it, 'package.json'))))
+      await removeLinks(this.root, folder);
     return { name, branch, from };
   }
 
@@ -127,21 +122,6 @@ export class WorkTree {
     return exitCode === 0 ? stdout : undefined;
   }
 
-  private async requireClean(): Promise<void> {
-    const changed = await this.status();
-    if (changed.length === 0) return;
-    const some = changed.slice(0, 3).join(', ') + (changed.length > 3 ? `, and ${changed.length - 3} more` : '');
-    throw new Refusal(`Your work tree has changes that are not committed (${some}): commit or stash them first.`);
-  }
-
-  private async status(): Promise<string[]> {
-    const lines = await this.git('status', '--porcelain', '-z');
-    return lines
-      .split('\0')
-      .filter(Boolean)
-      .map((line) => line.slice(3));
-  }
-
   private async branch(): Promise<string | undefined> {
     await this.git('rev-parse', '--git-dir');
     const head = await execa('git', ['symbolic-ref', '--quiet', '--short', 'HEAD'], { cwd: this.root, reject: false });
@@ -156,21 +136,4 @@ export class WorkTree {
   private git(...args: string[]): Promise<string> {
     return git(this.root, args);
   }
-
-  /** As somebody, where nobody has told Git who commits. */
-  private async commits(...args: string[]): Promise<string> {
-    const { exitCode } = await execa('git', ['var', 'GIT_COMMITTER_IDENT'], { cwd: this.root, reject: false });
-    return git(
-      this.root,
-      exitCode === 0 ? args : ['-c', 'user.name=student', '-c', 'user.email=student@localhost', ...args],
-    );
-  }
-}
-
-/** @throws {Refusal} */
-async function git(cwd: string, args: string[]): Promise<string> {
-  const { exitCode, stdout, stderr } = await execa('git', args, { cwd, reject: false });
-  if (exitCode === 0) return stdout;
-  const said = stderr.split('\n').find((line) => /^(fatal|error): /.test(line)) ?? 'git was not found';
-  throw new Refusal(`Git says: ${said.replace(/^\w+: /, '')}`);
 }
