@@ -326,6 +326,7 @@ export const FAULTS: Fault[] = [
     manifests: [[security('AuthorizationPolicy', 'deny', { action: 'DENY', rules: [{}] }, 'production')]],
     question: { from: 'details-v1' },
     expected: { '200 v1': 100 },
+    offline: 'everything is recorded in one namespace',
     says: 'AuthorizationPolicy production/deny holds for no pod: there is none in namespace production',
   },
   {

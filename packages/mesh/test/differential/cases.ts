@@ -57,7 +57,9 @@ const hosts = (names: string[] = []): string[] =>
 
 /** A manifest as it is applied here: in the namespace of this test, for its host. */
 function placed(manifest: Manifest): Manifest {
-  const text = JSON.stringify(manifest).replaceAll('"namespace":"production"', `"namespace":"${NAMESPACE}"`);
+  const text = JSON.stringify(manifest)
+    .replace(/"namespace":"(production|default)"/g, `"namespace":"${NAMESPACE}"`)
+    .replace(/(\/ns\/|\.)default(\/sa\/|\.svc\.)/g, `$1${NAMESPACE}$2`);
   const copy = JSON.parse(text) as Manifest & {
     spec?: { hosts?: string[]; gateways?: string[]; servers?: { hosts: string[] }[] };
   };

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { addressOf, explain, inWords } from '../../src/index.ts';
 import { sentences } from '../ask.ts';
+import { FAULTS } from '../faults.ts';
 import { digest, type Recording } from './answers.ts';
 import { BASE, CASES, type Case, HOST, NAMESPACE, type Probe } from './cases.ts';
 
@@ -59,6 +60,15 @@ describe(`Istio ${versions.istio}, Envoy ${versions.envoy}, Kubernetes ${version
         expect(binomial(others[key]?.count ?? 0, n, Math.min(share, 1)), told).toBeGreaterThan(SIGNIFICANCE);
     }
   });
+
+  test.for(FAULTS.filter(({ name }) => recorded.has(name)).map((it) => [it.name, it] as const))(
+    'a real mesh answers a typical mistake as it is said: %s',
+    ([name, { expected }]) => {
+      const statuses = (answers: object = {}) =>
+        [...new Set(Object.keys(answers).map((it) => it.split(' ')[0]))].sort();
+      expect(statuses(recorded.get(name)?.probes[0]?.answers)).toEqual(statuses(expected));
+    },
+  );
 
   test('every case was recorded, but for those that the API server refuses', () => {
     expect(cases.length).toBeGreaterThan(110);
