@@ -1,0 +1,110 @@
+/** What exercises on the events of feedback ask of it. */
+import { randomUUID } from 'node:crypto';
+import { join } from 'node:path';
+import { eventually, hold } from '../check/exercise.ts';
+import type { Shop } from '../check/shop.ts';
+
+export const FEEDBACK = 'services/feedback/src';
+export const READERS = ['Reviewer1', 'Reviewer2', 'Reviewer3', 'Reviewer4'];
+/** For what takes a moment on an idle machine. */
+export const PATIENCE_MS = 45_000;
+/** Of no question: its events tell that the feed has been read to its end. */
+const MARKED = 999;
+
+export interface Opinion {
+  stars: number;
+  text: string;
+}
+export interface Event {
+  seq: number;
+  at: string;
+  type: string;
+  productId: number;
+  reviewer: string;
+  opinion?: Opinion;
+}
+export type Opinions = Record<string, Opinion>;
+
+export const startFeedback = (shop: Shop) =>
+  shop.start('feedback-v1', { DATABASE_FILE: join(shop.folder, 'feedback.db') });
+
+/** Asks for a change, as often as it takes to get an answer: asked twice, it happens once. */
+export async function change(shop: Shop, productId: number, reviewer: string, opinion?: Opinion): Promise<string> {
+  const path = `/feedback/${productId}/${reviewer}`;
+  const asked = opinion ? { method: 'PUT', json: opinion } : { method: 'DELETE' };
+  const answer = await eventually(
+    async () => {
+      const it = await shop.ask('feedback', path, asked);
+      return it.status === 0 ? undefined : it;
+    },
+    () => ({ expected: `an answer to ${asked.method} ${path}`, seen: 'none, again and again', look: FEEDBACK }),
+    PATIENCE_MS,
+  );
+  hold(answer.status === 200, {
+    expected: `200 for ${asked.method} ${path}`,
+    seen: `${answer.status} ${answer.text}`,
+    look: FEEDBACK,
+  });
+  return answer.traceId;
+}
+
+export async function opinionsOf(shop: Shop, productId: number, asOf?: string): Promise<Opinions> {
+  const answer = await shop.ask('feedback', `/feedback/${productId}${asOf ? `?asOf=${encodeURIComponent(asOf)}` : ''}`);
+  hold(answer.status === 200, {
+    expected: `what readers think of product ${productId}${asOf ? ` at ${asOf}` : ''}`,
+    seen: `${answer.status} ${answer.text}`,
+    look: FEEDBACK,
+  });
+  return (answer.json() as { opinions: Opinions }).opinions;
+}
+
+/** All that is in the feed by now, page by page. */
+export async function readFeed(shop: Shop): Promise<Event[]> {
+  const marker = randomUUID();
+  await change(shop, MARKED, 'marker', { stars: 1, text: marker });
+  const events: Event[] = [];
+  while (!events.some(({ opinion }) => opinion?.text === marker)) {
+    const next = (events.at(-1)?.seq ?? 0) + 1;
+    const answer = await shop.ask('feedback', `/events?after=${next - 1}`);
+    const page = answer.status === 200 ? (answer.json() as { events: Event[] }).events : [];
+    hold(page[0]?.seq === next, {
+      expected: `GET /events?after=${next - 1} tells event ${next}, and those that follow`,
+      seen: page[0] ? `event ${page[0].seq}` : `${answer.status} ${answer.text}`,
+      cause: 'an event is missing, or the feed does not tell them in order',
+      look: FEEDBACK,
+    });
+    events.push(...page);
+  }
+  return events;
+}
+
+export function fold(events: Event[], productId: number): Opinions {
+  const opinions: Opinions = {};
+  for (const { reviewer, opinion } of events.filter((it) => it.productId === productId)) {
+    if (opinion) opinions[reviewer] = opinion;
+    else delete opinions[reviewer];
+  }
+  return opinions;
+}
+
+/** The same numbers in every run: a check that fails fails again. */
+export function dice(seed: number): (sides: number) => number {
+  let state = seed;
+  return (sides) => {
+    state = (state * 1_664_525 + 1_013_904_223) % 2 ** 32;
+    return Math.floor((state / 2 ** 32) * sides);
+  };
+}
+
+/** Changes by `READERS`, each of whom waits for one answer before the next change. */
+export async function manyChanges(shop: Shop, productId: number, count: number, seed: number): Promise<void> {
+  await Promise.all(
+    READERS.map(async (reader, i) => {
+      const roll = dice(seed + i);
+      for (let n = 0; n < count / READERS.length; n++) {
+        const opinion = roll(4) === 0 ? undefined : { stars: 1 + roll(5), text: `${n}` };
+        await change(shop, productId, reader, opinion);
+      }
+    }),
+  );
+}
