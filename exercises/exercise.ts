@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import { constants } from 'node:os';
 import { join } from 'node:path';
 import { styleText } from 'node:util';
-import { Command, CommanderError } from '@commander-js/extra-typings';
+import { Command, CommanderError, Option } from '@commander-js/extra-typings';
 import { execa } from 'execa';
 import { closest, distance } from 'fastest-levenshtein';
 import { Obstacle } from '../lab/obstacle.ts';
@@ -86,12 +86,13 @@ program
   .description('ask the questions of one; exit code 1 while one of them fails')
   .argument('[name]', 'by default the one under way')
   .option('--cluster', 'on the cluster that kubectl points to')
+  .addOption(new Option('--context <name>', 'of kubectl, instead of the current one').implies({ cluster: true }))
   .option('--json', 'for programs')
-  .action(async (word, { cluster, json }) => {
+  .action(async (word, { cluster, context, json }) => {
     const name = await chosen(word);
     const exercise = await loadExercise(name);
     if (cluster && !exercise.cluster) throw new Refusal(`${name} has nothing to ask on a cluster.`);
-    const access = cluster ? await connectCluster() : undefined;
+    const access = cluster ? await connectCluster(context) : undefined;
     const given = new AbortController();
     for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
       process.on(signal, () => {

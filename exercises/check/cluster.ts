@@ -3,11 +3,11 @@ import { connect } from '../../lab/kubectl.ts';
 import type { ClusterAccess } from './exercise.ts';
 
 /**
- * The cluster that kubectl points to, which a check may change.
- * @throws {Obstacle} when there is none that looks local
+ * The cluster of kubectl's current context, or of the one that is named, which a check may change.
+ * @throws {Obstacle} when none answers, or its context is not named and does not look local
  */
-export async function connectCluster(): Promise<ClusterAccess> {
-  const cluster = await connect({ toChange: true });
+export async function connectCluster(context: string | undefined): Promise<ClusterAccess> {
+  const cluster = await connect({ context, toChange: true });
   let gateway: string | undefined;
   return {
     gateway: async () => {

@@ -3,6 +3,7 @@ import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { execa } from 'execa';
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
+import { fakeCluster } from '../e2e/lab/fake-cluster.ts';
 import { copyRepository } from './copy.ts';
 
 /** Starts a service, then never comes to an answer. */
@@ -16,6 +17,29 @@ export default defineExercise({
   minutes: 1,
   open: (tree, { signal }) => openShop(tree, signal, (shop) => shop.start('details-v1')),
   questions: [{ name: 'never', ask: () => new Promise(() => {}) }],
+  refused: { start: 'never', wrong: {} },
+});
+`;
+
+/** Asks the cluster alone. */
+const REMOTE = `
+import { defineExercise, hold } from '../check/exercise.ts';
+
+export default defineExercise({
+  title: { en: 'Remote', ko: '멀리 있습니다' },
+  day: 5,
+  minutes: 1,
+  cluster: true,
+  open: async (_tree, { cluster }) => ({ cluster, async [Symbol.asyncDispose]() {} }),
+  questions: [
+    {
+      name: 'the cluster has a namespace',
+      async ask({ cluster }) {
+        const seen = cluster ? await cluster.kubectl('get', 'namespaces') : 'no cluster';
+        hold(seen === 'shop', { expected: 'shop', seen });
+      },
+    },
+  ],
   refused: { start: 'never', wrong: {} },
 });
 `;
@@ -37,7 +61,10 @@ const branch = () => git('branch', '--show-current');
 const changes = () => git('status', '--porcelain');
 
 beforeAll(async () => {
-  clone = await copyRepository({ 'exercises/99-endless/exercise.ts': ENDLESS });
+  clone = await copyRepository({
+    'exercises/98-remote/exercise.ts': REMOTE,
+    'exercises/99-endless/exercise.ts': ENDLESS,
+  });
   await execa('npx', ['--yes', 'pnpm@12', 'install', '--offline'], { cwd: clone });
 });
 afterAll(() => rmSync(clone, { recursive: true, force: true }));
@@ -188,6 +215,23 @@ test('check --json is for programs', async () => {
   const { stdout, exitCode } = await spawned('check', '--json');
   expect(exitCode).toBe(1);
   expect(JSON.parse(stdout)).toMatchObject({ exercise: '01-strangler', passed: false, questions: [{ passed: false }] });
+});
+
+test('check changes a cluster that does not look local only when its context is named', async () => {
+  const remote = '{"current-context":"prod","clusters":[{"cluster":{"server":"https://10.0.0.1:6443"}}]}';
+  const answers = { 'config view': remote, '--context=prod get namespaces': 'shop' };
+  await using fake = await fakeCluster({ objects: [], answers }, () => ({ status: 404 }));
+  const { PATH = '', KUBECTL_STUB = '' } = fake.env;
+  const check = async (...args: string[]) => {
+    const options = { cwd: clone, env: { ...env, PATH, KUBECTL_STUB }, reject: false, all: true } as const;
+    const { all, exitCode } = await execa(process.execPath, ['exercises/exercise.ts', 'check', ...args], options);
+    return `${all}\nexit ${exitCode}`;
+  };
+  expect(await check('remote', '--cluster')).toMatch(
+    /^The cluster of the context prod \(.*\) does not look like one on this machine, .*--context prod if you mean it\nexit 1$/,
+  );
+  expect(await check('remote', '--context', 'prod')).toMatch(/the cluster has a namespace[\s\S]*\nexit 0$/);
+  expect(await check('strangler', '--context', 'prod')).toBe('01-strangler has nothing to ask on a cluster.\nexit 2');
 });
 
 test('solution shows what the files lack', async () => {
