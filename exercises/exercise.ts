@@ -152,7 +152,11 @@ program
     const name = readName(word);
     const { faults, pool } = await loadExercise(name);
     if (faults === undefined) throw new Refusal(`${name} is no challenge: it begins the same for everybody.`);
-    if (!pool) return console.log(faultsOf(name, faults, seed).join('\n'));
+    if (!pool) {
+      for (const fault of faultsOf(name, faults, seed))
+        console.log(`${fault}\n${readFileSync(join(FOLDER, name, 'wrong', fault, 'changes.diff'), 'utf8')}`);
+      return;
+    }
     const good = goodFiles(name);
     for (const fault of choose(pool, faults, seed)) {
       const { was, is } = changeOf(fault, good);

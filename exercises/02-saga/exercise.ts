@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { defineExercise, eventually, hold } from '../check/exercise.ts';
-import type { Fate, Passed } from '../check/link.ts';
+import { type Fate, meanwhile } from '../check/link.ts';
 import { openShop, type Shop } from '../check/shop.ts';
 
 const PRICE = 12;
@@ -97,21 +97,6 @@ async function balance(context: Context, cause: string): Promise<void> {
       cause,
       look: SAGA,
     });
-  }
-}
-
-/** What a link does while `work` is done. */
-async function meanwhile<T>(
-  link: { fate(request: Passed): Fate },
-  fate: (request: Passed) => Fate,
-  work: () => Promise<T>,
-) {
-  const before = link.fate;
-  link.fate = fate;
-  try {
-    return await work();
-  } finally {
-    link.fate = before;
   }
 }
 

@@ -26,6 +26,11 @@ export interface Exercise<C extends AsyncDisposable = AsyncDisposable> {
   /** Exercises (folders) whose solution is laid down before `start/`. */
   after?: readonly string[];
   /**
+   * Exercises of whose solution the new files alone are laid down after those. What two exercises change in the same lines,
+   * `changes.diff` of `start/` has to change for both.
+   */
+  files?: readonly string[];
+  /**
    * Makes it a challenge: `start` is this many of the variants in `wrong/`, chosen by a seed and laid over `solution/`, and a
    * failed check tells the symptom first, at its second failure where to look, at its third the cause.
    */

@@ -34,14 +34,21 @@ export function wrongNames(name: string): string[] {
   return existsSync(folder) ? readdirSync(folder).toSorted() : [];
 }
 
-/** The folders to lay over each other for the state `start`, `solution`, or one of `wrong/`, which lies over the solution. */
-export async function layersOf(name: string, state: 'start' | 'solution' | { wrong: string[] }): Promise<string[]> {
-  const { after = [] } = await loadExercise(name);
-  const before = (await Promise.all(after.map((it) => layersOf(it, 'solution')))).flat();
+/** What to lay over each other for the state `start`, `solution`, or one of `wrong/`, which lies over the solution. */
+export async function layersOf(name: string, state: 'start' | 'solution' | { wrong: string[] }): Promise<Layer[]> {
+  const { after = [], files = [] } = await loadExercise(name);
+  const solutionsOf = async (names: readonly string[]) =>
+    (await Promise.all(names.map((it) => layersOf(it, 'solution')))).flat();
+  const before = [...(await solutionsOf(after)), ...(await solutionsOf(files)).map(withoutChanges)];
   const at = (...path: string[]) => join(FOLDER, name, ...path);
   if (state === 'start') return [...before, at('start')];
   const solution = [...before, at('start'), at('solution')];
   return state === 'solution' ? solution : [...solution, ...state.wrong.map((it) => at('wrong', it))];
+}
+
+function withoutChanges(layer: Layer): Files {
+  const { [CHANGES]: _, ...files } = filesIn(layer);
+  return files;
 }
 
 /** What an exercise begins with; of a challenge, what a seed makes of its solution. */
@@ -77,7 +84,7 @@ export async function layOver(repository: string, commit: string, layers: readon
   try {
     await git(['read-tree', commit]);
     for (const layer of layers) {
-      const { [CHANGES]: changes, ...files } = typeof layer === 'string' ? filesBelow(layer) : layer;
+      const { [CHANGES]: changes, ...files } = filesIn(layer);
       if (changes !== undefined) await git(['apply', '--cached', '--whitespace=nowarn'], changes);
       for (const [file, content] of Object.entries(files)) {
         const id = await git(['hash-object', '-w', '--stdin'], content);
@@ -89,6 +96,8 @@ export async function layOver(repository: string, commit: string, layers: readon
     await rm(folder, { recursive: true, force: true });
   }
 }
+
+const filesIn = (layer: Layer): Files => (typeof layer === 'string' ? filesBelow(layer) : layer);
 
 function filesBelow(folder: string): Files {
   if (!existsSync(folder)) return {};

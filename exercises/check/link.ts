@@ -89,3 +89,14 @@ export async function openLink(targets: () => readonly number[]): Promise<Link> 
   };
   return link;
 }
+
+/** What a link does while `work` is done. */
+export async function meanwhile<T>(link: Pick<Link, 'fate'>, fate: Link['fate'], work: () => Promise<T>): Promise<T> {
+  const before = link.fate;
+  link.fate = fate;
+  try {
+    return await work();
+  } finally {
+    link.fate = before;
+  }
+}

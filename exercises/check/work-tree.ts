@@ -83,7 +83,7 @@ export class WorkTree {
   }
 
   /** Prints what is different in the solution: its layers lie over what the exercise was started from. @throws {Refusal} */
-  async showSolution(name: string, layers: readonly string[]): Promise<void> {
+  async showSolution(name: string, layers: readonly Layer[]): Promise<void> {
     const branch = PREFIX + name;
     const start =
       (await this.current()) === name && (await this.git('log', '-1', '--format=%P', `--grep=^Start ${name}$`, branch));

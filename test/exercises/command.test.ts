@@ -210,6 +210,17 @@ test('hints come one by one, after a check that failed', async () => {
   expect(hints.map((it) => /\((\d) of 3\)/.exec(it)?.[1])).toEqual(['1', '2', '3', '3']);
 });
 
+test('faults tells a teacher what a seed has put into a challenge', async () => {
+  const told = await exercise('faults', 'debug-1-patterns', '--seed', '7');
+  expect(told.match(/^[a-z-]+$/gm)).toHaveLength(4);
+  expect(told.match(/^diff --git a\/(services|challenge)\//gm)).toHaveLength(4);
+  expect(told).toMatch(/exit 0$/);
+  expect(await exercise('faults', 'debug-2-mesh', '--seed', '7')).toMatch(
+    /(\n {2}good: .*\n {2}wrong: .*[\s\S]*){4}exit 0$/,
+  );
+  expect(await exercise('faults', 'saga', '--seed', '7')).toMatch(/^02-saga is no challenge: .*\nexit 2$/);
+});
+
 test('check --json is for programs', async () => {
   await exercise('start', 'strangler');
   const { stdout, exitCode } = await spawned('check', '--json');

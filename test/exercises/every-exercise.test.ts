@@ -7,6 +7,7 @@ import {
   exerciseNames,
   FOLDER,
   faultsOf,
+  type Layer,
   layersOf,
   layOver,
   loadExercise,
@@ -35,10 +36,16 @@ describe.each(exerciseNames())('%s', async (name) => {
   });
   afterAll(() => rmSync(copy, { recursive: true, force: true }));
 
-  /** Makes the copy what a student has with these layers, as far as their code is concerned sound. */
-  async function lay(layers: string[]): Promise<void> {
-    const tree = await layOver(copy, 'base', layers);
+  /** Makes the copy what a student has with these layers over a tree. */
+  async function place(base: string, layers: Layer[]): Promise<string> {
+    const tree = await layOver(copy, base, layers);
     await git('read-tree', '--reset', '-u', tree);
+    return tree;
+  }
+
+  /** The same, over our files, with what it needs installed; and holds its code to be sound. */
+  async function lay(layers: Layer[]): Promise<void> {
+    const tree = await place('base', layers);
     const install = ['--yes', 'pnpm@12', 'install', '--offline', '--no-frozen-lockfile'];
     await execa('npx', install, { cwd: copy });
     const { stdout, exitCode } = await execa(join(BIN, 'tsc'), ['-p', 'tsconfig.exercise.json'], {
@@ -68,7 +75,9 @@ describe.each(exerciseNames())('%s', async (name) => {
     expect(wrongNames(name)).toEqual(Object.keys(exercise.refused.wrong).toSorted());
   });
 
-  test.each(Object.entries(exercise.refused.wrong))('refuses %s', async (variant, sentence) => {
+  const wrong = Object.entries(exercise.refused.wrong);
+  const isChallenge = exercise.faults !== undefined;
+  test.runIf(!isChallenge).each(wrong)('refuses %s', async (variant, sentence) => {
     await lay(await layersOf(name, { wrong: [variant] }));
     expect(await said()).toContain(sentence);
   });
@@ -78,16 +87,47 @@ describe.each(exerciseNames())('%s', async (name) => {
     expect(await said()).toContain(exercise.refused.start);
   });
 
-  test.runIf(exercise.faults && !exercise.pool)(
-    'chooses faults by a seed, and any of them can be laid over each other',
-    async () => {
+  describe.runIf(isChallenge && !exercise.pool)('has faults', () => {
+    const pool = wrongNames(name);
+    const layersOver = async (faults: string[]) => (await layersOf(name, { wrong: faults })).slice(-faults.length);
+    let solution: string;
+
+    beforeAll(async () => {
+      solution = await layOver(copy, 'base', await layersOf(name, 'solution'));
+    });
+
+    test('that are sound code, and that fit over each other as a seed chooses them', async () => {
+      expect(pool.length).toBeGreaterThanOrEqual(10);
+      await lay(await layersOf(name, { wrong: pool }));
       const chosen = Array.from({ length: 40 }, (_, seed) => faultsOf(name, exercise.faults ?? 0, String(seed)));
-      expect(new Set(chosen.map((it) => it.join())).size).toBeGreaterThan(1);
-      for (const wrong of chosen) await layOver(copy, 'base', await layersOf(name, { wrong }));
-      await lay(await layersOf(name, { wrong: chosen[0] ?? [] }));
-      const sentences = chosen[0]?.map((fault) => exercise.refused.wrong[fault]) ?? [];
-      const words = await said();
-      expect(sentences.filter((sentence) => words.includes(sentence ?? ''))).not.toEqual([]);
-    },
-  );
+      expect(new Set(chosen.map((it) => it.join())).size).toBeGreaterThan(30);
+      for (const faults of chosen) await layOver(copy, solution, await layersOver(faults));
+    });
+
+    test.each(apart(pool))(
+      'each of which fails a question of its own, whatever others there are (group %#)',
+      async (...faults) => {
+        await place(solution, await layersOver(faults));
+        const { questions } = await asked();
+        const findings = questions.flatMap(({ finding }) => (finding ? Object.values(finding).join('\n') : []));
+        const told = findings.map((words) =>
+          faults.filter((it) => words.includes(exercise.refused.wrong[it] ?? '')).join(),
+        );
+        expect(told.toSorted()).toEqual(faults.toSorted());
+      },
+    );
+  });
 });
+
+/** Groups of which any fault is in one without any other: each is in three of six, no two in the same three. */
+function apart(faults: string[]): string[][] {
+  const groups: string[][] = Array.from({ length: 6 }, () => []);
+  const left = [...faults];
+  for (const [a, first] of groups.entries())
+    for (const [b, second] of groups.slice(a + 1).entries())
+      for (const third of groups.slice(a + b + 2)) {
+        const fault = left.shift();
+        if (fault) for (const group of [first, second, third]) group.push(fault);
+      }
+  return groups;
+}
