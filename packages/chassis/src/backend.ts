@@ -133,10 +133,10 @@ function connect<Route extends string, S extends TSchema>(
     () =>
       new Pool(origin, {
         connections: CONNECTIONS_PER_POOL,
-        // A dead address must not keep a place for longer than a call waits.
         clientTtl: CONNECTION_LIFETIME_MS,
         keepAliveTimeout: IDLE_CONNECTION_MS,
         maxResponseSize: MAX_RESPONSE_BYTES,
+        // A dead address must not keep a place for longer than a call waits.
         connectTimeout: timeoutMs,
         // The deadline of a call covers these.
         headersTimeout: 0,

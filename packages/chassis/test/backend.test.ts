@@ -1,5 +1,7 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { text } from 'node:stream/consumers';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { freePort } from '../../../local/free-port.ts';
 import { openKubeService } from '../../../local/kube-service.ts';
 import { failuresOf, stallsOf } from '../../../test/support/failures.ts';
@@ -251,4 +253,34 @@ describe('the connections to a backend', () => {
     expect(results.every(({ ok }) => ok)).toBe(true);
     expect(most).toBeLessThanOrEqual(128);
   });
+
+  test.skipIf(process.platform !== 'linux')('are given up with the calls that they were made for', async () => {
+    await using hole = await openBlackHole();
+    await using backend = await connect(hole.port, { timeoutMs: 500 });
+    const connecting = () => process.getActiveResourcesInfo().filter((name) => name === 'ConnectWrap').length;
+    const results = Promise.all(Array.from({ length: 128 }, () => ask(backend)));
+    await vi.waitUntil(() => connecting() > 100, { interval: 10 });
+    expect((await results).every(({ ok }) => !ok)).toBe(true);
+    // Left alone, an attempt to connect takes 10 s and more.
+    await vi.waitFor(() => expect(connecting()).toBe(0), { timeout: 6000 });
+  });
 });
+
+/** A port of which nobody takes connections: two are made and wait, others are not even refused. */
+async function openBlackHole(): Promise<{ port: number } & AsyncDisposable> {
+  const sleepWhenListening = `
+    require('node:net').createServer().listen({ host: '127.0.0.1', port: 0, backlog: 1 }, function () {
+      require('node:fs').writeSync(1, String(this.address().port));
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0);
+    });`;
+  const child = spawn(process.execPath, ['-e', sleepWhenListening], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const exit = once(child, 'exit');
+  const [port] = await once(child.stdout, 'data');
+  return {
+    port: Number(port),
+    async [Symbol.asyncDispose]() {
+      child.kill('SIGKILL');
+      await exit;
+    },
+  };
+}
