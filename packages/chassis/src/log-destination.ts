@@ -97,9 +97,13 @@ export function openLogDestination(onRecovery: (dropped: number) => void): LogDe
 /** A descriptor of stdout that says EAGAIN instead of waiting for a reader. */
 function openStdout(): number {
   if (!process.stdout.isTTY) return 1; // To have asked for `process.stdout` makes a pipe or socket so; files do not wait.
-  try {
-    return openSync('/dev/tty', constants.O_WRONLY | constants.O_NONBLOCK | constants.O_NOCTTY);
-  } catch {
-    return 1;
+  // A terminal is shared with other processes, which its own flags must not change. Only Linux opens one anew by its descriptor.
+  for (const path of process.platform === 'linux' ? ['/dev/fd/1', '/dev/tty'] : ['/dev/tty']) {
+    try {
+      return openSync(path, constants.O_WRONLY | constants.O_NONBLOCK | constants.O_NOCTTY);
+    } catch {
+      // It belongs to another user, or is not the terminal of this session.
+    }
   }
+  return 1;
 }
