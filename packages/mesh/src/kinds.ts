@@ -1,12 +1,15 @@
 /**
  * The kinds and fields that the model knows, as strict schemas: a field that is not here is refused, never ignored.
  * Names and meaning: https://istio.io/latest/docs/reference/config/ and https://gateway-api.sigs.k8s.io/reference/spec/.
+ *
+ * The official schemas cannot take their place: they know every field, and most as optional, so that the model could read
+ * what it does not refuse, and would have to ask for what is always there. ../test/official.test.ts holds these against them.
  */
 import { type Static, type TProperties, Type } from 'typebox';
 
 const { Array: List, Boolean: Bool, Integer: Int, Number: Num, Optional: Opt, String: Str, Unknown: Any } = Type;
 const Fields = <P extends TProperties>(properties: P) => Type.Object(properties, { additionalProperties: false });
-const OneOf = <V extends string[]>(...values: [...V]) => Type.Enum(values);
+const OneOf = <V extends (string | number)[]>(...values: [...V]) => Type.Enum(values);
 const Strings = Opt(List(Str()));
 const Labels = Type.Record(Str(), Str());
 const Selector = Opt(Fields({ matchLabels: Opt(Labels) }));
@@ -104,7 +107,11 @@ const ClientTls = Opt(
   }),
 );
 const PolicyFields = {
-  loadBalancer: Opt(Fields({ simple: Opt(Str()) })),
+  loadBalancer: Opt(
+    Fields({
+      simple: Opt(OneOf('UNSPECIFIED', 'LEAST_CONN', 'RANDOM', 'ROUND_ROBIN', 'LEAST_REQUEST')),
+    }),
+  ),
   connectionPool: Opt(
     Fields({
       tcp: Opt(Fields({ maxConnections: Opt(Int()), connectTimeout: Duration, tcpKeepalive: Opt(Any()) })),
@@ -255,7 +262,6 @@ const Service = Type.Object({
         port: Int(),
         targetPort: Opt(Type.Union([Int(), Str()])),
         appProtocol: Opt(Str()),
-        protocol: Opt(Str()),
       }),
     ),
   ),
@@ -287,14 +293,13 @@ const Reference = Fields({
   port: Opt(Int()),
   sectionName: Opt(Str()),
 });
-const BackendRef = Fields({
+const Backend = {
   group: Opt(Type.Literal('')),
   kind: Opt(Type.Literal('Service')),
   name: Str(),
   port: Opt(Int()),
-  weight: Opt(Int()),
-});
-const NamedMatch = (...types: string[]) => Fields({ type: Opt(Type.Enum(types)), name: Str(), value: Str() });
+};
+const NamedMatch = Fields({ type: Opt(OneOf('Exact', 'RegularExpression')), name: Str(), value: Str() });
 const PathModifier = Opt(
   Fields({
     type: OneOf('ReplaceFullPath', 'ReplacePrefixMatch'),
@@ -306,8 +311,15 @@ const RouteFilter = Fields({
   type: OneOf('RequestHeaderModifier', 'ResponseHeaderModifier', 'RequestMirror', 'RequestRedirect', 'URLRewrite'),
   requestHeaderModifier: Opt(Any()),
   responseHeaderModifier: Opt(Any()),
-  requestMirror: Opt(Fields({ backendRef: BackendRef, percent: Opt(Int()) })),
-  requestRedirect: Opt(Fields({ scheme: Opt(Str()), hostname: Opt(Str()), port: Opt(Int()), statusCode: Opt(Int()) })),
+  requestMirror: Opt(Fields({ backendRef: Fields(Backend), percent: Opt(Int()) })),
+  requestRedirect: Opt(
+    Fields({
+      scheme: Opt(OneOf('http', 'https')),
+      hostname: Opt(Str()),
+      port: Opt(Int()),
+      statusCode: Opt(OneOf(301, 302, 303, 307, 308)),
+    }),
+  ),
   urlRewrite: Opt(Fields({ hostname: Opt(Str()), path: PathModifier })),
 });
 const HTTPRoute = Fields({
@@ -321,14 +333,14 @@ const HTTPRoute = Fields({
           List(
             Fields({
               path: Opt(Fields({ type: Opt(OneOf('Exact', 'PathPrefix', 'RegularExpression')), value: Opt(Str()) })),
-              headers: Opt(List(NamedMatch('Exact', 'RegularExpression'))),
-              queryParams: Opt(List(NamedMatch('Exact', 'RegularExpression'))),
-              method: Opt(Str()),
+              headers: Opt(List(NamedMatch)),
+              queryParams: Opt(List(NamedMatch)),
+              method: Opt(OneOf('GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'CONNECT', 'OPTIONS', 'TRACE', 'PATCH')),
             }),
           ),
         ),
         filters: Opt(List(RouteFilter)),
-        backendRefs: Opt(List(BackendRef)),
+        backendRefs: Opt(List(Fields({ ...Backend, weight: Opt(Int()) }))),
         timeouts: Opt(Fields({ request: Duration, backendRequest: Duration })),
       }),
     ),
