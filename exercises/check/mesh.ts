@@ -29,6 +29,8 @@ export interface MeshQuestion {
   /** From outside a path. */
   url: string;
   headers?: Record<string, string>;
+  /** What a real server is sent; the model reads no bodies. */
+  form?: Record<string, string>;
   /** Who is signed in at the product page. */
   user?: string;
   /** An answer before so many seconds is none of those that are expected. */
@@ -146,10 +148,15 @@ async function observed(cluster: ClusterAccess, question: MeshQuestion): Promise
 }
 
 async function fromOutside({ gateway }: ClusterAccess, question: MeshQuestion): Promise<string[]> {
-  const { method = 'GET', url, headers = {}, user, times } = question;
+  const { method = 'GET', url, headers = {}, form, user, times } = question;
   const visitor = new Visitor(await gateway());
   const cookie = user ? await visitor.signIn(user) : {};
-  const pages = await visitor.ask(times, { path: url, method, headers: { ...headers, ...cookie } });
+  const pages = await visitor.ask(times, {
+    path: url,
+    method,
+    headers: { ...headers, ...cookie },
+    ...(form && { form }),
+  });
   return pages.map(({ status, body, seconds, headers: { 'x-service-version': version } }) => {
     const answer = { status, body, ...(typeof version === 'string' && { version }) };
     return words(question, readAnswer(answer), seconds);

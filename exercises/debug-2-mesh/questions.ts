@@ -14,6 +14,7 @@ export const QUESTIONS = {
     name: 'Whoever signs in is led back to the page',
     method: 'POST',
     url: '/login',
+    form: { username: 'visitor', passwd: 'password' },
     times: 3,
     expected: { '302 v1': 1 },
   },

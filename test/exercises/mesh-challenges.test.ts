@@ -1,10 +1,11 @@
 /** Challenges in manifests: every fault is seen where it should be, alone and beside others, and only its repair is accepted. */
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { Finding } from '../../exercises/check/exercise.ts';
+import { type ClusterAccess, Finding } from '../../exercises/check/exercise.ts';
 import { bothSeen, choose, type Fault, type Files, fieldOf, spoil } from '../../exercises/check/faults.ts';
 import { FOLDER, goodFiles } from '../../exercises/check/layers.ts';
 import { manifestsOf, readFiles } from '../../exercises/check/mesh.ts';
+import { openShop } from '../../exercises/check/shop.ts';
 import mesh from '../../exercises/debug-2-mesh/exercise.ts';
 import security from '../../exercises/debug-3-security/exercise.ts';
 
@@ -89,4 +90,17 @@ describe.each([
       },
     });
   });
+});
+
+test('a real page answers what visitors ask of it in debug-2-mesh', async () => {
+  const root = join(FOLDER, '..');
+  await using shop = await openShop(root, AbortSignal.timeout(60_000), async ({ start }) => {
+    await Promise.all(['productpage-v1', 'details-v1', 'reviews-v1'].map((it) => start(it)));
+  });
+  const cluster: ClusterAccess = {
+    gateway: async () => `http://127.0.0.1:${shop.link('client', 'productpage').port}`,
+    kubectl: () => Promise.reject(new Error('nobody asks this')),
+  };
+  const context = mesh.contextOf([], goodFiles('debug-2-mesh'), cluster);
+  for (const id of ['page', 'signIn', 'details', 'reviews']) await mesh.byId[id]?.ask(context);
 });
