@@ -1,0 +1,254 @@
+import { join } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
+import {
+  change,
+  manyChanges,
+  type Opinions,
+  opinionsOf,
+  PATIENCE_MS,
+  READERS,
+  readFeed,
+  startFeedback,
+} from '../03-events/feedback.ts';
+import { defineExercise, eventually, type FindingWords, hold } from '../check/exercise.ts';
+import { openShop, type Shop } from '../check/shop.ts';
+
+const SHELF = 'services/shelf/src/shelf.ts';
+const APP = 'services/shelf/src/app.ts';
+const LAG = 'shelf_feed_lag_events';
+/** Of which the documents are compared. */
+const BOOKS = [0, 1];
+
+type Why = Pick<FindingWords, 'cause' | 'look'>;
+
+const startShelf = (shop: Shop, file = 'shelf') =>
+  shop.start('shelf-v1', { DATABASE_FILE: join(shop.folder, `${file}.db`) });
+const startStars = (shop: Shop) => shop.start('stars-v1', { DATABASE_FILE: join(shop.folder, 'stars.db') });
+const lookUp = (shop: Shop, productId: number) => shop.ask('shelf', `/shelf/${productId}`);
+
+const withoutTime = (book: unknown) => ({ ...(book as object), changedAt: undefined });
+
+/** A book, but when it was changed, as the services say that it is made of. */
+async function bookOf(shop: Shop, productId: number) {
+  const details = (await shop.ask('details', `/details/${productId}`)).json();
+  const opinions: Opinions = await opinionsOf(shop, productId);
+  const reviews = Object.keys(opinions)
+    .toSorted()
+    .map((reviewer) => ({ reviewer, ...opinions[reviewer] }));
+  const stars = Object.values(opinions).reduce((sum, it) => sum + it.stars, 0);
+  return { productId, details, reviews, readers: reviews.length, stars };
+}
+
+/** Waits until the shelf has the book as it is now. */
+async function comesToShelf(shop: Shop, productId: number, why: Why): Promise<void> {
+  const expected = await bookOf(shop, productId);
+  let seen = '';
+  await eventually(
+    async () => {
+      const answer = await lookUp(shop, productId);
+      seen = `${answer.status} ${answer.text}`;
+      return (
+        (answer.status === 200 && isDeepStrictEqual(withoutTime(answer.json()), withoutTime(expected))) || undefined
+      );
+    },
+    () => ({ expected: `GET /shelf/${productId}, but for changedAt: 200 ${JSON.stringify(expected)}`, seen, ...why }),
+    PATIENCE_MS,
+  );
+}
+
+/** The documents, byte for byte. */
+async function documentsOf(shop: Shop): Promise<string[]> {
+  const answers = await Promise.all(BOOKS.map((productId) => lookUp(shop, productId)));
+  return answers.map(({ status, text }) => `${status} ${text}`);
+}
+
+/** Waits until the documents are these again. */
+async function comeBack(shop: Shop, before: string[], why: Why): Promise<void> {
+  let now = before;
+  await eventually(
+    async () => {
+      now = await documentsOf(shop);
+      return isDeepStrictEqual(now, before) || undefined;
+    },
+    () => {
+      const other = Math.max(
+        0,
+        BOOKS.findIndex((_, i) => now[i] !== before[i]),
+      );
+      const [expected = '', seen = ''] = [before[other], now[other]];
+      const [was, is] = [expected, seen].map((it) => it.replace(/"changedAt":"[^"]*"/, ''));
+      return {
+        expected: `GET /shelf/${BOOKS[other]}: ${expected}`,
+        seen,
+        ...(was === is
+          ? { cause: 'changedAt says when the document was made, not when its last event happened', look: SHELF }
+          : why),
+      };
+    },
+    PATIENCE_MS,
+  );
+}
+
+/** Waits until the lag is this. */
+async function lagIs(shop: Shop, expected: number, why: Why): Promise<void> {
+  let seen = '';
+  await eventually(
+    async () => {
+      const { text } = await shop.ask('shelf', '/metrics');
+      seen = text.match(new RegExp(`^(# TYPE )?${LAG}\\b.*$`, 'gm'))?.join('\n') ?? `no ${LAG}`;
+      return (
+        (seen.includes(`# TYPE ${LAG} gauge`) && new RegExp(`^${LAG}(\\{.*\\})? ${expected}$`, 'm').test(seen)) ||
+        undefined
+      );
+    },
+    () => ({ expected: `GET /metrics of shelf: the gauge ${LAG} is ${expected}`, seen, ...why }),
+    PATIENCE_MS,
+  );
+}
+
+export default defineExercise<Shop>({
+  title: { en: 'All of a book in one piece', ko: '책 한 권의 모든 것을 한 문서로' },
+  day: 1,
+  minutes: 60,
+  after: ['03-events'],
+  open: (tree, { signal }) =>
+    openShop(tree, signal, async (shop) => {
+      await Promise.all([
+        startFeedback(shop),
+        startStars(shop),
+        startShelf(shop),
+        shop.start('details-v1'),
+        shop.start('ratings-v1'),
+      ]);
+    }),
+
+  questions: [
+    {
+      name: 'One request tells all of a book',
+      async ask(shop) {
+        await change(shop, 0, 'Reviewer2', { stars: 4, text: 'Over in an evening.' });
+        await change(shop, 0, 'Reviewer1', { stars: 5, text: 'Two pairs of twins!' });
+        await comesToShelf(shop, 0, { look: SHELF });
+        await manyChanges(shop, 1, 24, 1);
+        await change(shop, 0, 'Reviewer1', { stars: 2, text: 'I mixed them up.' });
+        await change(shop, 0, 'Reviewer2');
+        for (const productId of BOOKS) await comesToShelf(shop, productId, { look: SHELF });
+        const unknown = await lookUp(shop, 998);
+        hold(unknown.status === 404, {
+          expected: '404 for a book that nobody has reviewed',
+          seen: `${unknown.status} ${unknown.text}`,
+          look: APP,
+        });
+      },
+    },
+    {
+      name: 'It does so while everybody else is away, also after a start',
+      async ask(shop) {
+        const before = await documentsOf(shop);
+        const away = ['feedback-v1', 'details-v1', 'stars-v1', 'ratings-v1'];
+        await Promise.all(away.map((name) => shop.kill(name)));
+        const still = async (cause: string) => {
+          const now = await documentsOf(shop);
+          hold(isDeepStrictEqual(now, before), {
+            expected: `while feedback, details, reviews and ratings are away: ${before[0]}`,
+            seen: now[0] ?? '',
+            cause,
+            look: SHELF,
+          });
+        };
+        await still('the book is put together when it is asked for, so it is there only while everybody answers');
+        await shop.kill('shelf-v1');
+        await startShelf(shop);
+        await still('the shelf is empty after each start');
+        await Promise.all([startFeedback(shop), shop.start('details-v1')]);
+      },
+    },
+    {
+      name: 'Held up, the shelf says by how many events it is behind',
+      async ask(shop) {
+        await lagIs(shop, 0, { look: APP });
+        const link = shop.link('shelf', 'details');
+        link.fate = () => 'refuse';
+        for (const reader of READERS) await change(shop, 2, reader, { stars: 3, text: 'Held up.' });
+        await lagIs(shop, READERS.length, {
+          cause: 'the lag is only told by work that succeeds: nobody tells it while the shelf is held up',
+          look: APP,
+        });
+        link.fate = () => 'pass';
+        await lagIs(shop, 0, { look: SHELF });
+        await comesToShelf(shop, 2, { cause: 'an event was done with before its book was whole', look: SHELF });
+      },
+    },
+    {
+      name: 'From an empty database the same comes out, byte for byte',
+      async ask(shop) {
+        const before = await documentsOf(shop);
+        const link = shop.link('shelf', 'feedback');
+        link.fate = () => 'refuse';
+        await shop.kill('shelf-v1');
+        await startShelf(shop, 'empty');
+        const early = await lookUp(shop, 0);
+        hold(early.status === 503, {
+          expected: '503 for a book that is not on the shelf before the feed was read',
+          seen: `${early.status} ${early.text}`,
+          cause: 'who has not read the feed to its end cannot know that there is no such book',
+          look: APP,
+        });
+        link.fate = () => 'pass';
+        await comeBack(shop, before, { look: SHELF });
+      },
+    },
+    {
+      name: 'An event that comes again, or out of turn, changes nothing',
+      async ask(shop) {
+        const before = await documentsOf(shop);
+        const events = (await readFeed(shop)).slice(0, 50);
+        const deliveries = [
+          ['again', [...events, ...events], 'an event that came twice was counted twice'],
+          [
+            'reversed',
+            events.toReversed(),
+            'an event that came too early was taken, and the ones before it passed over',
+          ],
+        ] as const;
+        for (const [file, page, cause] of deliveries) {
+          const link = shop.link('shelf', 'feedback');
+          let delivered = false;
+          link.fate = ({ path }) => {
+            if (delivered || !path.startsWith('/events')) return 'pass';
+            delivered = true;
+            return { status: 200, body: { events: page, newest: events.length } };
+          };
+          await shop.kill('shelf-v1');
+          await startShelf(shop, file);
+          // Comes by an honest page, so all of the other one is worked on when it is there.
+          await change(shop, 2, 'Reviewer1', { stars: 1, text: file });
+          await comesToShelf(shop, 2, { cause, look: SHELF });
+          await comeBack(shop, before, { cause, look: SHELF });
+        }
+      },
+    },
+    {
+      name: 'What the shelf does about a review is in the trace of who wrote it',
+      async ask(shop) {
+        const traceId = await change(shop, 3, 'Reviewer1', { stars: 4, text: 'Traced.' });
+        await shop.trace(traceId, 'one trace through feedback, shelf and details', (spans) => {
+          const asked = spans.find(({ name, kind }) => kind === 2 && name === 'GET /details/{productId}');
+          const asker = spans.find(({ spanId }) => spanId === asked?.parentSpanId);
+          return asker?.resource['service.name'] === 'shelf' && shop.servicesOf(spans).has('feedback');
+        });
+      },
+    },
+  ],
+
+  refused: {
+    start: 'the book is put together when it is asked for',
+    wrong: {
+      'lag-of-work-done': 'the lag is only told by work that succeeds',
+      'own-clock': 'changedAt says when the document was made',
+      'gone-while-filling': 'cannot know that there is no such book',
+      'counts-twice': 'an event that came twice was counted twice',
+      'passes-over': 'an event that came too early was taken',
+    },
+  },
+});
