@@ -12,6 +12,7 @@ const DOCUMENTS = [
   'README.md',
   'istio/README.md',
   'k8s/README.md',
+  'k8s/README.ko.md',
   ...readdirSync(join(ROOT, 'exercises'), { recursive: true, encoding: 'utf8' })
     .filter((path) => path.endsWith('.md') && !path.includes('node_modules'))
     .map((path) => `exercises/${path}`),
