@@ -10,15 +10,22 @@ const KINDS = [
 ].join();
 const GATEWAY_API = 'gateways.gateway.networking.k8s.io,httproutes';
 /** What the model checks strictly is looked at loosely here. */
-const Items = listOf(Type.Unsafe<Manifest>(Type.Object({ apiVersion: Type.String(), kind: Type.String() })));
+const Items = listOf(
+  Type.Unsafe<Manifest & { metadata: { deletionTimestamp?: string } }>(
+    Type.Object({ apiVersion: Type.String(), kind: Type.String(), metadata: Type.Object({}) }),
+  ),
+);
 
 /**
- * The objects of these namespaces and of istio-system.
+ * The objects of these namespaces and of istio-system. What is being deleted is not among them: a pod that ends is out of the
+ * lists of its Services at once.
  * @throws {Obstacle} when the cluster does not answer, or does not know Istio's kinds
  */
 export async function declaredIn(cluster: Cluster, ...namespaces: string[]): Promise<Manifest[]> {
   const get = async (kinds: string, where: string): Promise<Manifest[]> =>
-    (await cluster.get(Items, kinds, `--namespace=${where}`)).items;
+    (await cluster.get(Items, kinds, `--namespace=${where}`)).items.filter(
+      ({ metadata }) => metadata.deletionTimestamp === undefined,
+    );
   const gatewayApi = await cluster.has('crd', 'httproutes.gateway.networking.k8s.io');
   const all = await Promise.all([
     ...[...new Set([...namespaces, 'istio-system'])].map((it) => get(KINDS, it)),

@@ -235,6 +235,24 @@ describe('npx pnpm@12 lab check', () => {
     expect(isDeclared(shop, momentOf('3.2', 'least privilege'))).toBe(true);
   });
 
+  test('a pod that ends serves nobody any more', async () => {
+    const objects = applied('istio/bookinfo-gateway.yaml', 'istio/destination-rule-all.yaml');
+    const ending = objects.map((it) =>
+      it.kind === 'Pod' && it.metadata.name.startsWith('reviews-v3-')
+        ? { ...it, metadata: { ...it.metadata, deletionTimestamp: '2026-11-25T04:48:19Z' } }
+        : it,
+    );
+    const kinds = async (all: Manifest[]) => {
+      await using fake = await start(all, version1);
+      vi.stubEnv('GATEWAY_URL', fake.gateway);
+      const shop = await Shop.open(fake.cluster);
+      return shop.explain({ url: 'http://localhost/productpage' })?.outcomes.flatMap(({ shows }) => shows[1]);
+    };
+    const both = ['Reviews served by: reviews-v1', 'Reviews served by: reviews-v2'];
+    expect(await kinds(objects)).toEqual([...both, 'Reviews served by: reviews-v3']);
+    expect(await kinds(ending)).toEqual(both);
+  });
+
   test('prints what it has found, and one line to hand in', async () => {
     await using fake = await start(applied(...V1), version1);
     const { stdout, exitCode } = await lab(fake, 'check', '2.1');
