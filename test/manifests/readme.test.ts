@@ -1,4 +1,5 @@
 /** The tables of README say what the code says. */
+import { spawnSync } from 'node:child_process';
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
@@ -22,6 +23,16 @@ const codes = (cell = ''): string[] => [...cell.matchAll(/`([^`]+)`/g)].map(([, 
 test('every folder of services/ is a service in local/workloads.ts', () => {
   expect(readdirSync(join(ROOT, 'services')).toSorted()).toEqual(SERVICES.toSorted());
 });
+
+test.for([...text('README.md').matchAll(/`(test\/(?!install)\w+)`/g)].map(([, program = '']) => program))(
+  '%s takes --help',
+  (program) => {
+    const { stdout, stderr } = spawnSync(join(ROOT, program), ['--help'], { encoding: 'utf8' });
+    expect(stderr).toBe('');
+    // `test/lab` is another name for a command.
+    expect(stdout).toMatch(/^Usage: (test\/\w+|npx pnpm@12 lab rehearse) /);
+  },
+);
 
 test('"What runs" has every workload, and marks those that start runs', () => {
   const rows = table('Workload').flatMap(([names = '', , mark]) => {
