@@ -4,6 +4,12 @@ import { kubectl } from './kubectl.ts';
 import { lesson } from './lesson.ts';
 import { health, stars } from './visitor.ts';
 
+const WORKLOADS = ['details-v1', 'ratings-v1', 'reviews-v1', 'reviews-v2', 'reviews-v3', 'productpage-v1'];
+/** How many rolling restarts, in turn; 20 is what a release is measured with. */
+const RESTARTS = Number(process.env.RESTARTS ?? WORKLOADS.length);
+/** How many ask at a time, each some ten times a second. */
+const CLIENTS = Number(process.env.CLIENTS ?? 2);
+
 lesson('rolling-restart: no request is lost while every pod is replaced', async ({ cluster, visitor }) => {
   await cluster.apply('istio/virtual-service-reviews-v2-v3.yaml');
   await visitor.seesOnly('9 stars', (page) => `${stars(page)} stars`);
@@ -16,9 +22,11 @@ lesson('rolling-restart: no request is lost while every pod is replaced', async 
       await sleep(50);
     }
   };
-  const traffic = [steady(), steady()];
+  const began = performance.now();
+  const traffic = Array.from({ length: CLIENTS }, steady);
   try {
-    for (const name of ['details-v1', 'ratings-v1', 'reviews-v1', 'reviews-v2', 'reviews-v3', 'productpage-v1']) {
+    for (let restart = 0; restart < RESTARTS; restart++) {
+      const name = WORKLOADS[restart % WORKLOADS.length];
       await kubectl(['rollout', 'restart', `deployment/${name}`]);
       await kubectl(['rollout', 'status', `deployment/${name}`, '--timeout=180s']);
     }
@@ -28,5 +36,8 @@ lesson('rolling-restart: no request is lost while every pod is replaced', async 
     restarting = false;
     await Promise.all(traffic);
   }
+  const pages = [...outcomes.values()].reduce((sum, n) => sum + n, 0);
+  const perSecond = (pages * 1000) / (performance.now() - began);
+  console.log(`${RESTARTS} restarts, ${pages} pages, ${perSecond.toFixed(0)} a second`);
   expect(Object.fromEntries(outcomes)).toEqual({ 200: expect.any(Number) });
 });

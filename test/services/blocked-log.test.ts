@@ -56,7 +56,7 @@ async function dropped(request: (path: string) => Promise<{ text: string }>): Pr
   return Number(/^log_lines_dropped_total (\d+)$/m.exec((await request('/metrics')).text)?.[1]);
 }
 
-describe.concurrent('a service answers, and stops in order, when its log', () => {
+describe.concurrent('a service answers, and stops in order, when its log', { timeout: 120_000 }, () => {
   test('has a reader that has stopped; when that reads on, it learns how many lines are lost', async () => {
     const details = await startDetails('pipe');
     await details.overflow();
