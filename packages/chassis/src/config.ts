@@ -60,8 +60,8 @@ export const tcpPort = ({ default: port }: { default: number }) =>
 /** In any case of letters: what YAML, Python or a shell make of a boolean arrives as `True` or `TRUE`. */
 export const flag = () =>
   makeValidator<boolean>((input) => {
-    if (/^(true|t|yes|on|1)$/i.test(input)) return true;
-    if (/^(false|f|no|off|0)$/i.test(input)) return false;
+    if (/^(true|t|yes|y|on|1)$/i.test(input)) return true;
+    if (/^(false|f|no|n|off|0)$/i.test(input)) return false;
     throw new Error('not allowed');
   })({ default: false, desc: 'true or false' });
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { backendSpecs, chassisSpecs, readEnvironment } from '../src/index.ts';
+import { backendSpecs, chassisSpecs, flag, readEnvironment } from '../src/index.ts';
 
 const read = (env: NodeJS.ProcessEnv) => readEnvironment(env, { ...chassisSpecs, ...backendSpecs('RATINGS') });
 
@@ -40,6 +40,31 @@ describe('the environment', () => {
     const config = readEnvironment({ PORT: '1' }, chassisSpecs, ({ PORT }) => ({ NEXT_PORT: PORT + 1 }));
     expect(config).toMatchObject({ PORT: 1, NEXT_PORT: 2 });
     expect(Object.isFrozen(config)).toBe(true);
+  });
+
+  test.each([
+    ['true', true],
+    ['True', true],
+    ['TRUE', true],
+    ['t', true],
+    ['yes', true],
+    ['Y', true],
+    ['on', true],
+    ['1', true],
+    ['false', false],
+    ['False', false],
+    ['f', false],
+    ['NO', false],
+    ['n', false],
+    ['off', false],
+    ['0', false],
+    ['', false],
+  ])('takes %j for %j, as whatever wrote it may spell it', (FLAG, value) => {
+    expect(readEnvironment({ FLAG }, { FLAG: flag() })).toMatchObject({ FLAG: value });
+  });
+
+  test.each(['2', 'ja', 'truely', 'true;'])('does not take %j for a boolean', (FLAG) => {
+    expect(() => readEnvironment({ FLAG }, { FLAG: flag() })).toThrow(`FLAG is "${FLAG}": expected true or false`);
   });
 
   test('throws when code asks for a variable that it does not know', () => {
