@@ -24,8 +24,11 @@ export interface ServiceProcessOptions {
   signal?: AbortSignal;
 }
 
-/** As in the Dockerfile, which gives the reason. */
-const NODE_OPTIONS = '--max-semi-space-size=4 --max-old-space-size=96';
+/** As in the Dockerfile, which gives the reasons. */
+export const MEMORY_BOUNDS = {
+  NODE_OPTIONS: '--max-semi-space-size=4 --max-old-space-size=96',
+  MALLOC_ARENA_MAX: '2',
+};
 const PRELOAD = import.meta.resolve('./preload.js');
 const START_TIMEOUT_MS = 60_000;
 
@@ -42,7 +45,7 @@ export async function startService(
     : ['@bookinfo/chassis/telemetry', 'src/server.ts'];
   const child = spawn(process.execPath, ['--import', PRELOAD, '--import', register, server], {
     cwd: bundle ?? fileURLToPath(new URL(`../services/${service}`, import.meta.url)),
-    env: { PATH: process.env.PATH ?? '', NODE_OPTIONS, PORT: '0', LISTEN_ADDRESS: '127.0.0.1', ...env },
+    env: { PATH: process.env.PATH ?? '', ...MEMORY_BOUNDS, PORT: '0', LISTEN_ADDRESS: '127.0.0.1', ...env },
     stdio: ['pipe', 'pipe', 'pipe', 'ipc'],
     // A Ctrl-C in the terminal reaches us alone, and we stop the services in order.
     detached: process.platform !== 'win32',

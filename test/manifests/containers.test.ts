@@ -3,6 +3,7 @@ import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { parse as parseYaml } from 'yaml';
+import { MEMORY_BOUNDS } from '../../local/process.ts';
 import { SERVICES, WORKLOADS } from '../../local/workloads.ts';
 import { parse, ROOT, text, yamlFiles } from './load.ts';
 
@@ -164,9 +165,10 @@ describe('Dockerfile', () => {
     expect(value('ENTRYPOINT')).toBeUndefined();
   });
 
-  test('gives Node the options that start gives it', () => {
-    const [, options = ''] = /NODE_OPTIONS="(.*)"/.exec(value('ENV') ?? '') ?? [];
-    expect(text('local/process.ts')).toContain(`const NODE_OPTIONS = '${options}';`);
+  test('bounds the memory of a service as start does', () => {
+    const variables = (value('ENV') ?? '').matchAll(/(\w+)=(?:"(.*?)"|(\S+))/g);
+    const env = Object.fromEntries([...variables].map(([, name, quoted, plain]) => [name, quoted ?? plain]));
+    expect(env).toEqual({ NODE_ENV: 'production', ...MEMORY_BOUNDS });
   });
 
   test('names its base image as .env does', () => {

@@ -31,7 +31,7 @@ async function startDetails(stdout: 'pipe' | number, [program = '', ...args] = D
   });
   if (child.pid) started.push(child.pid);
   const request = (path: string) => http(`http://127.0.0.1:${port}${path}`);
-  await vi.waitFor(() => request('/health'), { timeout: 20_000, interval: 50 });
+  await vi.waitFor(() => request('/health'), { timeout: 60_000, interval: 100 });
   return {
     child,
     request,
@@ -66,7 +66,7 @@ describe.concurrent('a service answers, and stops in order, when its log', { tim
       const parsed = JSON.parse(line);
       if (parsed.dropped !== undefined) lost.push(parsed.dropped);
     });
-    await vi.waitFor(() => expect(lost).toHaveLength(1), { timeout: 10_000 });
+    await vi.waitFor(() => expect(lost).toHaveLength(1), { timeout: 20_000 });
     expect(lost[0]).toBe(await dropped(details.request));
     expect(await details.stop()).toBe(0);
   });
@@ -101,6 +101,6 @@ describe.concurrent('a service answers, and stops in order, when its log', { tim
     process.kill(pid, 'SIGTERM');
     await vi.waitFor(async () => expect(await details.request('/health/ready')).toMatchObject({ status: 503 }));
     process.kill(pid, 'SIGTERM');
-    await vi.waitFor(() => expect(details.request('/health')).rejects.toThrow('ECONNREFUSED'), { timeout: 10_000 });
+    await vi.waitFor(() => expect(details.request('/health')).rejects.toThrow('ECONNREFUSED'), { timeout: 20_000 });
   });
 });
