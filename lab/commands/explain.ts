@@ -1,5 +1,5 @@
 /** What the mesh would do with a request, from files or from the cluster. */
-import { existsSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { styleText } from 'node:util';
 import {
@@ -20,6 +20,7 @@ import { connect, requireIstio } from '../kubectl.ts';
 import { Obstacle } from '../obstacle.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
+const SHOP = 'k8s/bookinfo.yaml';
 
 export const explain = new Command('explain')
   .summary('what the mesh would do with a request, and why')
@@ -32,12 +33,15 @@ export const explain = new Command('explain')
   .option('--user <name>', 'who is signed in at the product page')
   .option(
     '-f, --file <file>',
-    'manifests beside k8s/bookinfo.yaml, a later one replacing an earlier one; may be given several times',
+    'manifests beside k8s/bookinfo.yaml, a later one replacing an earlier one; or a folder; may be given several times',
     (path, before: Manifest[] = []) => [...before, ...readManifests(path)],
   )
   .option('-n, --namespace <name>', 'of the cluster, beside istio-system', 'default')
   .option('--context <name>', 'of kubectl, instead of the current one')
-  .option('--why-not <what>', 'what would have to differ to get to a subset (v2) or to be answered with a status (503)')
+  .option(
+    '--why-not <what>',
+    'what would have to differ to get to a pod or a subset (reviews-v2, v2), or to be answered with a status (503)',
+  )
   .option('--json', 'for programs')
   .addHelpText(
     'after',
@@ -46,7 +50,7 @@ Without -f it asks the cluster that kubectl points to; without a cluster it take
 
 Examples:
   npx pnpm@12 lab explain GET http://localhost/productpage
-  npx pnpm@12 lab explain --user jason --why-not v1 GET http://localhost/productpage`,
+  npx pnpm@12 lab explain --user jason --why-not reviews-v1 GET http://localhost/productpage`,
   )
   .action(
     async (
@@ -55,9 +59,9 @@ Examples:
       { from, header: headers = {}, user, file, namespace, context, whyNot: whatFor, json },
       command,
     ) => {
-      const cluster = file ? undefined : await fromCluster(namespace, context);
-      const manifests = cluster ?? [...readManifests('k8s/bookinfo.yaml'), ...(file ?? [])];
-      if (!cluster && !file) console.error('No cluster with Istio answers: this is about k8s/bookinfo.yaml alone.');
+      const manifests = file
+        ? [...readManifests(SHOP), ...file]
+        : ((await fromCluster(namespace, context)) ?? readManifests(SHOP));
       const request = { ...addressOf(url), method, headers, from, now: Date.now() / 1000, ...(user && { user }) };
       try {
         const explanation = explainRequest(manifests, request);
@@ -85,25 +89,37 @@ function readUrl(word: string): URL {
   throw new InvalidArgumentError('The second word is a URL, such as http://localhost/productpage.');
 }
 
+/** Of a file, or of the files of a folder that kubectl would take. */
 function readManifests(path: string): Manifest[] {
-  const found = [path, join(ROOT, path)].find((it) => existsSync(it));
+  const found = [path, join(ROOT, path)].find((it) => statSync(it, { throwIfNoEntry: false }));
   if (!found) throw new InvalidArgumentError(`There is no file ${path}.`);
-  return parseAllDocuments(readFileSync(found, 'utf8')).flatMap((document) => {
+  if (!statSync(found).isDirectory()) return parse(path, readFileSync(found, 'utf8'));
+  return readdirSync(found)
+    .filter((name) => /\.(ya?ml|json)$/.test(name))
+    .toSorted()
+    .flatMap((name) => parse(join(path, name), readFileSync(join(found, name), 'utf8')));
+}
+
+const parse = (path: string, text: string): Manifest[] =>
+  parseAllDocuments(text).flatMap((document) => {
     const [error] = document.errors;
     if (error) throw new InvalidArgumentError(`${path}: ${error.message.split('\n')[0]}`);
     return (document.toJS() as Manifest | null) ?? [];
   });
-}
 
-/** What the cluster has; undefined when none answers, or when it has no Istio. */
+/**
+ * What the cluster has; undefined, and said so, when none answers or it has no Istio.
+ * @throws {Obstacle} when that is the one that was named
+ */
 async function fromCluster(namespace: string, context: string | undefined): Promise<Manifest[] | undefined> {
   try {
     const cluster = await connect({ context });
     await requireIstio(cluster);
     return await declaredIn(cluster, namespace);
   } catch (error) {
-    if (error instanceof Obstacle) return undefined;
-    throw error;
+    if (!(error instanceof Obstacle) || context !== undefined) throw error;
+    console.error(`${error.problem}: this is about ${SHOP} alone.`);
+    return undefined;
   }
 }
 

@@ -1,8 +1,8 @@
 /** What would the mesh do with this request? The way through proxies and pods, with the reason at each fork. */
 import { answer, type Call } from './bookinfo.ts';
 import { isOfGatewayApi, listening } from './gateway.ts';
-import { exported, fqdn, hostFits, selects, serviceAt, serviceOf } from './hosts.ts';
-import type { Destination, TrafficPolicy } from './kinds.ts';
+import { exported, fqdn, hostFits, selected, selects, serviceAt, serviceOf } from './hosts.ts';
+import type { Destination, HttpRule, TrafficPolicy } from './kinds.ts';
 import { followed, later, merge, type Outcome, outcome, percent, round, weighted, within } from './outcomes.ts';
 import { authorize, checkToken, idlePolicies, mtlsMode, type Verdict } from './policies.ts';
 import { type Matcher, type Message, mismatch, type Rule, rewritten, seconds } from './rules.ts';
@@ -40,11 +40,14 @@ export interface Step {
   share?: number;
   /** A proxy answers in the program's place or lets it wait, or there is no connection. */
   trouble?: true;
+  /** Rules that did not hold. */
   skipped: Skipped[];
+  /** Pods that the rule does not lead to, of the Services that it leads to. */
+  unreached?: Skipped[];
   steps: Step[];
 }
 
-/** A rule that did not hold, why, and where it would have led: versions, subsets, statuses. */
+/** What was passed over, why, and where it would have led: workloads, versions, subsets, statuses. */
 export interface Skipped {
   ref: string;
   reason: string;
@@ -281,7 +284,10 @@ function route(hop: Hop, rules: Rule[]): Outcome[] {
       continue;
     }
     const rest = rules.slice(i + 1).map((it) => skip(it, `${rule.ref} matches first`));
-    const step = note(steps, `${rule.ref} matches`, { skipped: [...skipped, ...rest] });
+    const step = note(steps, `${rule.ref} matches`, {
+      skipped: [...skipped, ...rest],
+      unreached: unreached(hop, rule),
+    });
     return perform({ ...hop, message: rewritten(message, rule, fitting), steps: step.steps }, rule);
   }
   const reason = `no rule of ${[...new Set(rules.map(({ resource }) => resource))].join(', ')} matches`;
@@ -289,16 +295,35 @@ function route(hop: Hop, rules: Rule[]): Outcome[] {
   return [outcome(404, client.name, { reason })];
 }
 
-function leadsTo({ context: { world }, client }: Hop, { http, namespace }: Rule): string[] {
-  const versions = (http.route ?? []).flatMap(({ destination }) => {
-    const service = serviceAt(world, fqdn(destination.host, namespace), namespace);
-    const subsets = service ? destinationRules(world, client, service).subsets : [];
-    const own = subsets.find((it) => it.name === destination.subset);
-    return [destination.subset, { ...service?.selector, ...own?.labels }.version];
+/** The pods of the Service that a destination names, each with what it may be called, and whether the destination is it. */
+function podsOf({ context: { world }, client }: Hop, { host, subset }: Destination, namespace: string) {
+  const service = serviceAt(world, fqdn(host, namespace), namespace);
+  if (!service) return [];
+  const { subsets } = destinationRules(world, client, service);
+  return selected(world, service).map(({ name, labels }) => {
+    const own = subsets.filter((it) => selects(it.labels ?? {}, labels)).map((it) => it.name);
+    return { name, called: [name, labels.version, ...own], meant: subset === undefined || own.includes(subset) };
   });
+}
+
+function leadsTo(hop: Hop, { http, namespace }: Rule): string[] {
+  const pods = destinationsOf(http).flatMap(({ destination }) => [
+    destination.subset,
+    ...podsOf(hop, destination, namespace).flatMap(({ called, meant }) => (meant ? called : [])),
+  ]);
   const redirect = http.redirect && (http.redirect.redirectCode ?? 301);
   const statuses = [http.fault?.abort?.httpStatus, http.directResponse?.status, redirect];
-  return [...new Set([...versions, ...statuses].filter((it) => it !== undefined).map(String))];
+  return [...new Set([...pods, ...statuses].filter((it) => it !== undefined).map(String))];
+}
+
+function unreached(hop: Hop, { http, namespace, ref }: Rule): Skipped[] {
+  const destinations = destinationsOf(http).map(({ destination }) => destination);
+  const pods = destinations.flatMap((it) => podsOf(hop, it, namespace));
+  const reached = pods.filter(({ meant }) => meant).map(({ name }) => name);
+  const reason = `${ref} leads to ${destinations.map(named).join(', ')}`;
+  return pods
+    .filter(({ name }) => !reached.includes(name))
+    .map(({ name, called }) => ({ ref: name, reason, leadsTo: called.filter((it) => it !== undefined) }));
 }
 
 /** Envoy's filter for faults comes before its router: a fault is neither retried nor cut off by the timeout of its rule. */
@@ -340,7 +365,7 @@ function onwards(hop: Hop, { http, ref, gatewayApi, namespace }: Rule): Outcome[
   const retries = http.retries ?? DEFAULT_RETRIES;
   if (http.retries)
     note(steps, `retries: up to ${retries.attempts ?? 0}, on ${retries.retryOn ?? DEFAULT_RETRIES.retryOn}`);
-  const choices = (http.route ?? []).filter(({ weight }, _, all) => all.length === 1 || (weight ?? 0) > 0);
+  const choices = destinationsOf(http);
   const total = choices.reduce((sum, { weight = 1 }) => sum + weight, 0);
   const outcomes = weighted(
     choices.map(({ destination, weight = 1 }) => {
@@ -357,6 +382,8 @@ function onwards(hop: Hop, { http, ref, gatewayApi, namespace }: Rule): Outcome[
   if (limit === 0) return outcomes;
   return within(outcomes, limit, outcome(504, client.name, { reason: `${ref} allows ${http.timeout}` }));
 }
+
+const destinationsOf = ({ route = [] }: HttpRule) => route.filter(({ weight = 0 }) => route.length === 1 || weight > 0);
 
 const named = ({ host, subset, port }: Destination): string =>
   [host.replace(/\.svc\.cluster\.local$/, ''), subset, port && `port ${port.number}`].filter(Boolean).join(' ');
@@ -393,16 +420,13 @@ function toDestination(hop: Hop, { destination, namespace, status }: Wanted, ret
 function toPods(hop: Hop, target: Target, retries: Retries): Outcome[] {
   const { context, client, steps } = hop;
   const { service, port, subset = {} } = target;
-  const { selector } = service;
-  const selected = context.world.workloads.filter(
-    (it) => selector && it.namespace === service.namespace && selects({ ...selector, ...subset }, it.labels),
-  );
-  const ready = selected.filter((it) => it.ready > 0 && atTargetPort(it, port) !== undefined);
+  const pods = selected(context.world, service).filter(({ labels }) => selects(subset, labels));
+  const ready = pods.filter((it) => it.ready > 0 && atTargetPort(it, port) !== undefined);
   if (client.proxy) limits(context, target, steps);
   const tcp = port.protocol === 'tcp' && !client.workload.gateway;
   if (ready.length === 0) {
-    const labels = JSON.stringify({ ...selector, ...subset });
-    const why = selected.length === 0 ? `has the labels ${labels}` : 'of it is ready';
+    const labels = JSON.stringify({ ...service.selector, ...subset });
+    const why = pods.length === 0 ? `has the labels ${labels}` : 'of it is ready';
     const which = target.subset ? `subset ${JSON.stringify(subset)} of ${service.ref}` : service.ref;
     return disconnect(hop, `no healthy upstream: ${which} has no pods, no pod ${why}`, tcp);
   }

@@ -36,8 +36,11 @@ export function serviceAt({ services }: World, host: string, namespace: string):
   return services.find((it) => it.name === name && it.namespace === own);
 }
 
-export const serviceOf = ({ services }: World, workload: Workload): Service | undefined =>
-  services.find((it) => it.namespace === workload.namespace && it.selector && selects(it.selector, workload.labels));
+export const selected = ({ workloads }: World, { namespace, selector }: Service): Workload[] =>
+  workloads.filter((it) => selector && it.namespace === namespace && selects(selector, it.labels));
+
+export const serviceOf = (world: World, workload: Workload): Service | undefined =>
+  world.services.find((it) => selected(world, it).includes(workload));
 
 /** A conflict that Istio's documentation does not decide: istiod takes the older one first, which files do not tell. */
 export function conflict(all: { ref: string; created: string | undefined }[], what: string): string[] {

@@ -5,7 +5,7 @@
  * The official schemas cannot take their place: they know every field, and most as optional, so that the model could read
  * what it does not refuse, and would have to ask for what is always there. ../test/official.test.ts holds these against them.
  */
-import { type Static, type TProperties, Type } from 'typebox';
+import { type Static, type TProperties, type TSchema, Type } from 'typebox';
 
 const { Array: List, Boolean: Bool, Integer: Int, Number: Num, Optional: Opt, String: Str, Unknown: Any } = Type;
 const Fields = <P extends TProperties>(properties: P) => Type.Object(properties, { additionalProperties: false });
@@ -17,7 +17,33 @@ const Selector = Opt(Fields({ matchLabels: Opt(Labels) }));
 const Duration = Opt(Str({ pattern: '^([0-9]+(\\.[0-9]+)?(ms|s|m|h))+$' }));
 const PortNumber = Opt(Fields({ number: Int() }));
 
-const StringMatch = Fields({ exact: Opt(Str()), prefix: Opt(Str()), regex: Opt(Str()) });
+/** Envoy's regular expressions (RE2) match the whole value. @throws {SyntaxError} for what JavaScript does not read */
+export function regexOf(regex: string): RegExp {
+  const [, flag, rest] = /^(\(\?i\))?(.*)$/s.exec(regex) ?? [];
+  return new RegExp(`^(?:${rest})$`, flag ? 'i' : '');
+}
+const reads = (read: () => unknown): boolean => {
+  try {
+    read();
+    return true;
+  } catch {
+    return false;
+  }
+};
+const NO_REGEX = () => 'is no regular expression that this model reads';
+const Regex = Type.Refine(Str(), (text) => reads(() => regexOf(text)), NO_REGEX);
+/** Of the Gateway API: `value` is an expression when `type` says so. */
+const withRegex = <T extends TSchema>(schema: T) =>
+  Type.Refine(
+    schema,
+    (it) => {
+      const { type, value } = it as { type?: string; value?: string };
+      return type !== 'RegularExpression' || reads(() => regexOf(value ?? ''));
+    },
+    NO_REGEX,
+  );
+
+const StringMatch = Fields({ exact: Opt(Str()), prefix: Opt(Str()), regex: Opt(Regex) });
 export type StringMatch = Static<typeof StringMatch>;
 const StringMatches = Opt(Type.Record(Str(), StringMatch));
 
@@ -54,7 +80,7 @@ const HttpRule = Fields({
     Fields({
       uri: Opt(Str()),
       authority: Opt(Str()),
-      uriRegexRewrite: Opt(Fields({ match: Str(), rewrite: Str() })),
+      uriRegexRewrite: Opt(Fields({ match: Regex, rewrite: Str() })),
     }),
   ),
   timeout: Duration,
@@ -167,6 +193,17 @@ const PeerAuthentication = Fields({
   portLevelMtls: Opt(Type.Record(Str(), Type.Union([MtlsMode]))),
 });
 
+interface Key {
+  kid?: string;
+  alg?: string;
+}
+/** @throws {SyntaxError} for what is no JSON Web Key Set */
+export function keysOf(jwks: string): Key[] {
+  const { keys } = JSON.parse(jwks) as { keys?: unknown };
+  if (Array.isArray(keys)) return keys as Key[];
+  throw new SyntaxError('no keys');
+}
+
 const TargetRefs = Opt(List(Fields({ group: Opt(Str()), kind: Str(), name: Str() })));
 const RequestAuthentication = Fields({
   selector: Selector,
@@ -176,7 +213,13 @@ const RequestAuthentication = Fields({
       Fields({
         issuer: Str(),
         audiences: Strings,
-        jwks: Opt(Str()),
+        jwks: Opt(
+          Type.Refine(
+            Str(),
+            (text) => reads(() => keysOf(text)),
+            () => 'is no JSON Web Key Set',
+          ),
+        ),
         jwksUri: Opt(Str()),
         forwardOriginalToken: Opt(Bool()),
       }),
@@ -299,7 +342,7 @@ const Backend = {
   name: Str(),
   port: Opt(Int()),
 };
-const NamedMatch = Fields({ type: Opt(OneOf('Exact', 'RegularExpression')), name: Str(), value: Str() });
+const NamedMatch = withRegex(Fields({ type: Opt(OneOf('Exact', 'RegularExpression')), name: Str(), value: Str() }));
 const PathModifier = Opt(
   Fields({
     type: OneOf('ReplaceFullPath', 'ReplacePrefixMatch'),
@@ -332,7 +375,9 @@ const HTTPRoute = Fields({
         matches: Opt(
           List(
             Fields({
-              path: Opt(Fields({ type: Opt(OneOf('Exact', 'PathPrefix', 'RegularExpression')), value: Opt(Str()) })),
+              path: Opt(
+                withRegex(Fields({ type: Opt(OneOf('Exact', 'PathPrefix', 'RegularExpression')), value: Opt(Str()) })),
+              ),
               headers: Opt(List(NamedMatch)),
               queryParams: Opt(List(NamedMatch)),
               method: Opt(OneOf('GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'CONNECT', 'OPTIONS', 'TRACE', 'PATCH')),

@@ -1,7 +1,7 @@
 /** Mutual TLS, tokens and authorization: what a proxy in front of a workload says to a connection and to a request. */
 import { createPublicKey, type JsonWebKeyInput, verify } from 'node:crypto';
-import { selects, serviceAt } from './hosts.ts';
-import type { AuthorizationRule, SpecOf } from './kinds.ts';
+import { selected, selects, serviceAt } from './hosts.ts';
+import { type AuthorizationRule, keysOf, type SpecOf } from './kinds.ts';
 import { type Message, pathOf } from './rules.ts';
 import { atTargetPort, type Resource, ROOT_NAMESPACE, type Workload, type World } from './world.ts';
 
@@ -108,8 +108,7 @@ function judge(
     if (unknown) return { refusal: `${NO_KEY}: ${unknown}` };
     return { claims, note: `assumed: ${rule.jwksUri ?? 'the issuer'} has the key of this token` };
   }
-  const { keys } = JSON.parse(rule.jwks) as { keys: { kid?: string; alg?: string }[] };
-  const usable = keys.filter(
+  const usable = keysOf(rule.jwks).filter(
     ({ kid, alg }) => (!kid || !header.kid || kid === header.kid) && (!alg || alg === header.alg),
   );
   if (usable.length === 0) return { refusal: NO_KEY };
@@ -126,9 +125,7 @@ function unfetched(world: World, uri: string): string | undefined {
   if (!service) return `istiod, in ${ROOT_NAMESPACE}, finds no Service ${hostname}`;
   const at = service.ports.find((it) => it.port === Number(port || 80));
   if (!at) return `istiod asks port ${port || 80} of ${service.ref}, which it does not have`;
-  const server = world.workloads.find(
-    (it) => it.namespace === service.namespace && selects(service.selector ?? {}, it.labels),
-  );
+  const [server] = selected(world, service);
   if (!server?.sidecar) return undefined;
   const own = atTargetPort(server, at) ?? at.port;
   const { mode, by } = mtlsMode(world, server, own);

@@ -48,21 +48,28 @@ function summary({ probability, status, by, seconds, shows, reason }: Outcome): 
 }
 
 /**
- * What would have to differ for a request to get to a version or a subset (`v2`), or to be answered with a status
- * (`503`): a sentence for each way there.
+ * What would have to differ for a request to get to a workload, a version or a subset (`reviews-v2`, `v2`), or to be
+ * answered with a status (`503`): a sentence for each way there.
  */
 export function whyNot({ steps, outcomes }: Explanation, wanted: string): string[] {
-  const reached = outcomes.filter(
-    ({ status, version, shows }) =>
-      String(status) === wanted || version === wanted || shows.some((it) => it.endsWith(`-${wanted}`)),
-  );
-  const share = reached.reduce((sum, { probability }) => sum + probability, 0);
-  const so = share > 0 ? [`It does: ${percent(share)} of these requests.`] : [];
   const all = flat(steps);
-  const skipped = all.flatMap((step) => step.skipped);
-  const ways = skipped.filter(({ leadsTo }) => leadsTo.includes(wanted)).map(sentence);
-  const found = [...new Set(ways)];
-  if (so.length + found.length > 0) return [...so, ...found];
+  const reached = new Map<string, number>();
+  for (const { probability, status, version, by, shows } of outcomes) {
+    const pods = shows.flatMap((it) => /^Reviews served by: (.*)/.exec(it)?.[1] ?? []);
+    const there = [...(version ? [by] : []), ...pods].filter((it) => it === wanted || it.endsWith(`-${wanted}`));
+    const ways = [
+      ...there.map((it) => `get to ${it}`),
+      ...(String(status) === wanted ? [`are answered ${status}`] : []),
+    ];
+    for (const way of ways) reached.set(way, (reached.get(way) ?? 0) + probability);
+  }
+  const leading = (skipped: Skipped[]) =>
+    skipped.filter(({ leadsTo }) => leadsTo.includes(wanted)).map(({ ref, reason }) => `${ref} would, but ${reason}.`);
+  const found = [
+    ...[...reached].map(([way, share]) => `It does: ${percent(share)} of these requests ${way}.`),
+    ...all.flatMap(({ skipped, unreached = [] }) => leading([...skipped, ...unreached])),
+  ];
+  if (found.length > 0) return [...new Set(found)];
   if (wanted === '200') return outcomes.map(({ reason = 'the program answers otherwise' }) => `Not 200: ${reason}.`);
   if (wanted === '403') {
     const allowing = all.map(({ text }) => text).filter((text) => text.endsWith('allows it'));
@@ -80,4 +87,3 @@ export const troubles = ({ steps }: Explanation): string[] => [
 
 /** Every decision on the way, outer ones first. */
 export const flat = (steps: Step[]): Step[] => steps.flatMap((step) => [step, ...flat(step.steps)]);
-const sentence = ({ ref, reason }: Skipped): string => `${ref} would, but ${reason}.`;

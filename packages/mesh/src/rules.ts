@@ -1,7 +1,7 @@
 /** Rules of a VirtualService or an HTTPRoute, in the order in which Envoy tries them, and why one matches or does not. */
 
 import { selects } from './hosts.ts';
-import type { Destination, HttpMatch, HttpRule, SpecOf, StringMatch } from './kinds.ts';
+import { type Destination, type HttpMatch, type HttpRule, regexOf, type SpecOf, type StringMatch } from './kinds.ts';
 import type { Labels, Resource } from './world.ts';
 
 /** What a request looks like at one hop. */
@@ -136,17 +136,11 @@ function asHttpRule({ filters = [], backendRefs = [], timeouts }: RouteRule, nam
   };
 }
 
-/** Envoy's regular expressions (RE2) match the whole value. */
-const matchesRegex = (regex: string, value: string): boolean => {
-  const [, flag, rest] = /^(\(\?i\))?(.*)$/s.exec(regex) ?? [];
-  return new RegExp(`^(?:${rest})$`, flag ? 'i' : '').test(value);
-};
-
 /** Undefined when `value` fits; else what would have had to be there. */
 function missing({ exact, prefix, regex }: StringMatch, value: string | undefined): string | undefined {
   if (exact !== undefined) return value === exact ? undefined : `"${exact}"`;
   if (prefix !== undefined) return value?.startsWith(prefix) ? undefined : `"${prefix}…"`;
-  if (regex !== undefined) return value !== undefined && matchesRegex(regex, value) ? undefined : `/${regex}/`;
+  if (regex !== undefined) return value !== undefined && regexOf(regex).test(value) ? undefined : `/${regex}/`;
   return value === undefined ? 'any value' : undefined;
 }
 

@@ -1,4 +1,5 @@
 /** Manifests as the mesh sees them: checked, the last of a name kept, older ones first, pods found for workloads. */
+import { Type } from 'typebox';
 import { Compile, type Validator } from 'typebox/compile';
 import { fqdn, selects } from './hosts.ts';
 import { IRRELEVANT, type KindName, SPECS, type SpecOf } from './kinds.ts';
@@ -95,6 +96,31 @@ const kindName = ({ apiVersion, kind }: Manifest): string =>
   `${apiVersion.includes('/') ? apiVersion.split('/')[0] : ''}/${kind}`;
 const isKnown = (name: string): name is KindName => name in SPECS;
 
+/** What every kind has in common. */
+const Envelope = Type.Object({
+  apiVersion: Type.String(),
+  kind: Type.String(),
+  metadata: Type.Optional(
+    Type.Object({
+      name: Type.Optional(Type.String()),
+      namespace: Type.Optional(Type.String()),
+      labels: Type.Optional(Type.Record(Type.String(), Type.String())),
+      annotations: Type.Optional(Type.Record(Type.String(), Type.String())),
+    }),
+  ),
+  items: Type.Optional(Type.Array(Type.Unknown())),
+});
+const isObject = Compile(Envelope);
+
+/** @throws {Refusal} for what is no object of Kubernetes */
+function listed(manifest: Manifest): Manifest[] {
+  if (!isObject.Check(manifest))
+    throw new Refusal([
+      `no object of Kubernetes, which has apiVersion, kind and metadata: ${JSON.stringify(manifest).slice(0, 80)}`,
+    ]);
+  return manifest.kind.endsWith('List') ? (manifest.items ?? []).flatMap(listed) : [manifest];
+}
+
 /** The fields of a manifest that the model does not know or cannot read, each as one sentence. */
 function problemsOf(name: KindName, ref: string, spec: unknown): string[] {
   const validator = validators.get(name) ?? Compile(SPECS[name]);
@@ -111,9 +137,7 @@ function problemsOf(name: KindName, ref: string, spec: unknown): string[] {
 
 /** @throws {Refusal} when a kind or a field is not known. */
 export function readManifests(manifests: Manifest[]): World {
-  const documents = manifests.flatMap((manifest) =>
-    manifest.kind.endsWith('List') ? (manifest.items ?? []) : manifest,
-  );
+  const documents = manifests.flatMap(listed);
   const problems: string[] = [];
   const notes: string[] = [];
   const kept = new Map<string, { kind: KindName; resource: Resource<KindName>; manifest: Manifest }>();

@@ -1,7 +1,8 @@
 /** The typical mistakes, explained; what is not defined; what is refused. */
+import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import type { Manifest } from '../src/index.ts';
-import { ask, sentences, shares } from './ask.ts';
+import { addressOf, explain, type Manifest, Refusal } from '../src/index.ts';
+import { ask, file, START, sentences, shares } from './ask.ts';
 import { FAULTS, PAGE, REVIEWS, route, security, spoiled, virtualService } from './faults.ts';
 
 describe('a typical mistake and its reason', () => {
@@ -49,10 +50,51 @@ describe('what the model does not know, it refuses by kind, name and field', () 
       [security('AuthorizationPolicy', 'ask', { action: 'CUSTOM' })],
     ],
     [
+      'VirtualService default/reviews: spec.http[0].match[0].uri.regex is no regular expression that this model reads',
+      [virtualService('reviews', { hosts: ['reviews'], http: [{ match: [{ uri: { regex: '([' } }] }] })],
+    ],
+    [
+      'RequestAuthentication default/tokens: spec.jwtRules[0].jwks is no JSON Web Key Set',
+      [security('RequestAuthentication', 'tokens', { jwtRules: [{ issuer: 'somebody', jwks: '{}' }] })],
+    ],
+    [
       'Sidecar default/default: this model does not know the kind',
       [{ apiVersion: 'networking.istio.io/v1', kind: 'Sidecar', metadata: { name: 'default' }, spec: {} }],
     ],
   ])('%s', ([problem, manifests]) => {
     expect(() => ask(PAGE, [manifests])).toThrow(problem);
   });
+});
+
+type Path = (string | number)[];
+const pathsOf = (value: unknown, at: Path = []): Path[] =>
+  typeof value !== 'object' || value === null
+    ? [at]
+    : [at, ...Object.entries(value).flatMap(([key, inner]) => pathsOf(inner, [...at, key]))];
+
+test('whatever stands in a field is explained or refused', () => {
+  const files = ['virtual-service-ratings-test-delay', 'destination-rule-reviews-circuit-breaker', 'security-policy'];
+  const more = ['authorization-least-privilege', 'canary-by-token', 'gateway-api/route-reviews-80-20'];
+  const all = [...files, ...more].flatMap((it) => file(`istio/${it}.yaml`));
+  const paths = pathsOf(all).filter(({ length }) => length > 0);
+  const values = fc.constantFrom(null, -1, '', '*', '0s', '([', 'reviews', [], [null], [{}], {}, { a: 1 }, true);
+  const spoil = (path: Path, value: unknown) => {
+    const copy = structuredClone(all);
+    const last = path.at(-1) ?? 0;
+    const parent = path.slice(0, -1).reduce<unknown>((at, key) => (at as Record<string, unknown>)[key], copy);
+    (parent as Record<string, unknown>)[last] = value;
+    return copy;
+  };
+  const shop = START.flatMap(file);
+  const request = { ...addressOf(new URL(PAGE)), method: 'GET', headers: {}, from: 'ingress', user: 'jason', now: 0 };
+  fc.assert(
+    fc.property(fc.constantFrom(...paths), values, (path, value) => {
+      try {
+        explain([...shop, ...spoil(path, value)], request);
+      } catch (error) {
+        if (!(error instanceof Refusal)) throw error;
+      }
+    }),
+    { seed: 1, numRuns: 300 },
+  );
 });

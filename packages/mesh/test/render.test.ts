@@ -41,13 +41,34 @@ test.for<[wanted: string, lessons: string[], sentences: string[]]>([
   [
     'v2',
     ['virtual-service-all-v1', 'virtual-service-reviews-test-v2'],
-    ['rule 1 of VirtualService default/reviews would, but header end-user is missing, not "jason".'],
+    [
+      'rule 1 of VirtualService default/reviews would, but header end-user is missing, not "jason".',
+      'reviews-v2 would, but rule 2 of VirtualService default/reviews leads to reviews v1.',
+    ],
   ],
-  ['v2', ['virtual-service-all-v1', 'virtual-service-reviews-80-20'], ['It does: 20 % of these requests.']],
+  [
+    'v2',
+    ['virtual-service-all-v1', 'virtual-service-reviews-80-20'],
+    ['It does: 20 % of these requests get to reviews-v2.'],
+  ],
   [
     'v3',
     ['virtual-service-all-v1'],
-    ['Nothing on the way of this request leads to v3: no rule there routes to it or answers so.'],
+    ['reviews-v3 would, but rule 1 of VirtualService default/reviews leads to reviews v1.'],
+  ],
+  [
+    'v1',
+    ['virtual-service-reviews-v2-v3'],
+    [
+      'It does: 100 % of these requests get to productpage-v1.',
+      'reviews-v1 would, but rule 1 of VirtualService default/reviews leads to reviews v2, reviews v3.',
+    ],
+  ],
+  ['reviews-v1', ['virtual-service-all-v1'], ['It does: 100 % of these requests get to reviews-v1.']],
+  [
+    'v9',
+    ['virtual-service-all-v1'],
+    ['Nothing on the way of this request leads to v9: no rule there routes to it or answers so.'],
   ],
   [
     '500',

@@ -33,14 +33,40 @@ describe('npx pnpm@12 lab explain', () => {
 
   test('without a cluster and without files it says that it knows the shop alone', async () => {
     const { stdout, stderr } = await run('explain', '--from', 'productpage-v1', 'GET', 'http://reviews:9080/reviews/0');
-    expect(stderr).toBe('No cluster with Istio answers: this is about k8s/bookinfo.yaml alone.');
+    expect(stderr).toBe('kubectl points to no cluster: this is about k8s/bookinfo.yaml alone.');
     expect(stdout).toContain('no route for reviews: all its pods share the requests');
+  });
+
+  test('a context that is named and not there is no reason to answer about something else', async () => {
+    const { stdout, stderr, exitCode } = await run('explain', '--context', 'nowhere', 'GET', PAGE);
+    expect([stdout, exitCode]).toEqual(['', 1]);
+    expect(stderr).toContain('There is no context nowhere. Next: kubectl config get-contexts');
+  });
+
+  test('a folder is all the manifests in it', async () => {
+    const { stdout } = await run(
+      'explain',
+      'GET',
+      PAGE,
+      '-f',
+      'exercises/debug-2-mesh/solution/challenge',
+      '--user',
+      'chaos',
+    );
+    expect(stdout).toContain('reviews-v3, Ratings service is currently unavailable');
   });
 
   test('what it does not know, it names, and exits with 1', async () => {
     const { stderr, exitCode } = await run('explain', 'GET', PAGE, '-f', 'istio/ambient/reviews-waypoint.yaml');
     expect(exitCode).toBe(1);
     expect(stderr).toContain('Gateway default/reviews-waypoint: spec.gatewayClassName');
+  });
+
+  test('what is no manifest is refused, too', async () => {
+    const { stderr, exitCode } = await run('explain', 'GET', PAGE, '-f', 'package.json');
+    expect(exitCode).toBe(1);
+    expect(stderr).toContain('no object of Kubernetes, which has apiVersion, kind and metadata: {"name":"bookinfo"');
+    expect(stderr).not.toContain('    at ');
   });
 
   test.for<[args: string[], message: string]>([
