@@ -4,11 +4,11 @@ import { readFileSync } from 'node:fs';
 import { constants } from 'node:os';
 import { join } from 'node:path';
 import { styleText } from 'node:util';
-import { Command, CommanderError, Option } from '@commander-js/extra-typings';
+import { Command, Option } from '@commander-js/extra-typings';
 import { execa } from 'execa';
 import { closest, distance } from 'fastest-levenshtein';
-import { Obstacle } from '../lab/obstacle.ts';
 import { INSTALL, Refusal } from '../local/clone.ts';
+import { run } from '../local/program.ts';
 import { connectCluster } from './check/cluster.ts';
 import { changeOf, choose, fieldOf } from './check/faults.ts';
 import { exerciseNames, FOLDER, faultsOf, goodFiles, layersOf, loadExercise, startOf } from './check/layers.ts';
@@ -68,12 +68,17 @@ program
   .description('begin one, or go on with it')
   .argument('<name>', 'such as strangler')
   .option('--seed <text>', 'of a challenge: the same seed gives the same faults')
-  .action(async (word, { seed = randomBytes(3).toString('hex') }) => {
+  .action(async (word, options) => {
     const name = readName(word);
-    const { minutes } = await loadExercise(name);
+    const { minutes, faults } = await loadExercise(name);
+    if (options.seed !== undefined && faults === undefined) throw new Refusal(noChallenge(name));
+    const { seed = randomBytes(3).toString('hex') } = options;
     const how = await workTree.start(name, () => startOf(name, seed));
+    if (!(await workTree.isInstalled())) await install();
     if (how === 'under way') return console.log(`${name} is under way already: npx pnpm@12 exercise check`);
-    if (how === 'new' && (await workTree.hasPackages(name))) await install(name);
+    await workTree.keep(`Install what ${name} needs`);
+    if (how === 'new' && faults !== undefined) await workTree.remember(name, 'seed', seed);
+    if (faults !== undefined) await tellSeed(name, options.seed);
     const kept = how === 'resumed' ? ', as you left it' : '';
     console.log(
       `You are on the branch exercise/${name}${kept}. Read exercises/${name}/${readmeName()}: about ${minutes} minutes.`,
@@ -151,7 +156,7 @@ program
   .action(async (word, { seed }) => {
     const name = readName(word);
     const { faults, pool } = await loadExercise(name);
-    if (faults === undefined) throw new Refusal(`${name} is no challenge: it begins the same for everybody.`);
+    if (faults === undefined) throw new Refusal(noChallenge(name));
     if (!pool) {
       for (const fault of faultsOf(name, faults, seed))
         console.log(`${fault}\n${readFileSync(join(FOLDER, name, 'wrong', fault, 'changes.diff'), 'utf8')}`);
@@ -186,11 +191,23 @@ function hintsOf(name: string): string[] {
     .map((text) => text.trim());
 }
 
-/** Links what the laid package.json files name, and keeps the lock file that follows from it. */
-async function install(name: string): Promise<void> {
+const noChallenge = (name: string) => `${name} is no challenge: it begins the same for everybody.`;
+
+/** Links what the package.json files name, and writes the lock file that follows from it. */
+async function install(): Promise<void> {
   const { exitCode, all } = await execa('npx', INSTALL, { cwd: ROOT, all: true, reject: false });
-  if (exitCode === 0) await workTree.keep(`Install what ${name} needs`);
-  else console.error(`npx pnpm@12 install did not go through, so do it again: ${all.trim().split('\n').at(-1)}`);
+  if (exitCode !== 0)
+    console.error(`npx pnpm@12 install did not go through, so do it again: ${all.trim().split('\n').at(-1)}`);
+}
+
+/** @param wanted the seed that the student has asked for, if any */
+async function tellSeed(name: string, wanted: string | undefined): Promise<void> {
+  const seed = await workTree.recall(name, 'seed');
+  if (seed !== undefined) console.log(`Its faults are those of the seed ${seed}.`);
+  if (wanted !== undefined && wanted !== seed)
+    console.log(
+      `For those of ${wanted}: npx pnpm@12 exercise stop, git branch -m exercise/${name} first-try, and start again.`,
+    );
 }
 
 /** How often a check has failed since more of it held than before: who makes progress is not told more. */
@@ -203,16 +220,4 @@ async function countFailure(name: string, { questions }: Report): Promise<number
   return before + 1;
 }
 
-try {
-  await program.parseAsync();
-} catch (error) {
-  // Commander has said what was wrong; 0 is for --help.
-  if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? 0 : 2;
-  else if (error instanceof Refusal) {
-    console.error(error.message);
-    process.exitCode = 2;
-  } else if (error instanceof Obstacle) {
-    console.error(error.message);
-    process.exitCode = 1;
-  } else throw error;
-}
+await run(program);

@@ -1,5 +1,6 @@
 /** `npx pnpm@12 lab COMMAND`: one file per command in commands/. */
-import { Command, CommanderError, type CommandUnknownOpts } from '@commander-js/extra-typings';
+import { Command, type CommandUnknownOpts } from '@commander-js/extra-typings';
+import { run } from '../local/program.ts';
 import { check } from './commands/check.ts';
 import { doctor } from './commands/doctor.ts';
 import { explain } from './commands/explain.ts';
@@ -8,7 +9,6 @@ import { rehearse } from './commands/rehearse.ts';
 import { reset } from './commands/reset.ts';
 import { trace } from './commands/trace.ts';
 import { traffic } from './commands/traffic.ts';
-import { Obstacle } from './obstacle.ts';
 
 const program = new Command('npx pnpm@12 lab')
   .usage('COMMAND [options]')
@@ -20,13 +20,4 @@ const program = new Command('npx pnpm@12 lab')
 const COMMANDS: CommandUnknownOpts[] = [check, doctor, explain, images, rehearse, reset, trace, traffic];
 for (const command of COMMANDS) program.addCommand(command.copyInheritedSettings(program));
 
-try {
-  await program.parseAsync();
-} catch (error) {
-  // Commander has said what was wrong; 0 is for --help.
-  if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? 0 : 2;
-  else if (error instanceof Obstacle) {
-    console.error(error.message);
-    process.exitCode = 1;
-  } else throw error;
-}
+await run(program);

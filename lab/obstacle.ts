@@ -1,5 +1,8 @@
+import { Ending } from '../local/program.ts';
+
 /** What keeps a command from its work, and the next step: printed as one line, with exit code 1. */
-export class Obstacle extends Error {
+export class Obstacle extends Ending {
+  readonly exitCode = 1;
   readonly problem: string;
   readonly next: string;
 

@@ -36,18 +36,20 @@ const program = new Command('npx pnpm@12 remove:service')
       const changed = await linesOf('diff', '--name-only', commit, 'HEAD', '--', ...created);
       const own = await linesOf('ls-files', `services/${name}`);
       changed.push(...own.filter((file) => !created.includes(file)));
+      const texts: [string, string][] = [];
       for (const file of edited) {
         const undone = undo(
           readFileSync(join(ROOT, file), 'utf8'),
           await git('diff', '-U0', `${commit}^`, commit, '--', file),
         );
         if (undone === undefined) changed.push(file);
-        else writeFileSync(join(ROOT, file), undone);
+        else texts.push([file, undone]);
       }
       if (changed.length > 0 && !force)
         throw new Refusal(
           `You have changed ${changed.join(', ')} since ${name} was made: --force takes it away all the same.`,
         );
+      for (const [file, text] of texts) writeFileSync(join(ROOT, file), text);
       await git('rm', '--quiet', '-r', '--force', '--ignore-unmatch', ...created, `services/${name}`);
       await removeLinks(ROOT, `services/${name}`);
       for (const file of edited.filter((it) => changed.includes(it)))

@@ -4,7 +4,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, relative, sep } from 'node:path';
-import { execa } from 'execa';
+import { Refusal, git as run } from '../../local/clone.ts';
 import type { Exercise } from './exercise.ts';
 import { choose, type Files, spoil } from './faults.ts';
 
@@ -74,18 +74,22 @@ export function faultsOf(name: string, count: number, seed: string): string[] {
  * The commit's tree with the layers over it.
  * @param repository path of its work tree
  * @returns the id of a tree that no branch knows yet
- * @throws {Error} when changes.diff of a layer does not fit
+ * @throws {Refusal} when changes.diff of a layer does not fit
  */
 export async function layOver(repository: string, commit: string, layers: readonly Layer[]): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'bookinfo-index-'));
   const env = { GIT_INDEX_FILE: join(folder, 'index') };
-  const git = async (args: string[], input = '') =>
-    (await execa('git', args, { cwd: repository, env, input, stripFinalNewline: true })).stdout;
+  const git = (args: string[], input = '') => run(repository, args, { env, input });
   try {
     await git(['read-tree', commit]);
     for (const layer of layers) {
       const { [CHANGES]: changes, ...files } = filesIn(layer);
-      if (changes !== undefined) await git(['apply', '--cached', '--whitespace=nowarn'], changes);
+      if (changes !== undefined)
+        await git(['apply', '--cached', '--whitespace=nowarn'], changes).catch(() => {
+          throw new Refusal(
+            `The files of this exercise do not fit onto ${commit}, which has changes of its own: start from main.`,
+          );
+        });
       for (const [file, content] of Object.entries(files)) {
         const id = await git(['hash-object', '-w', '--stdin'], content);
         await git(['update-index', '--add', '--cacheinfo', `100644,${id},${file}`]);

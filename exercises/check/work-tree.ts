@@ -1,8 +1,8 @@
 /** An exercise in the student's clone: a branch, what is remembered of it beside it in Git's configuration, and no other state. */
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { execa } from 'execa';
-import { changedFiles, commit, git, Refusal, removeLinks, requireClean } from '../../local/clone.ts';
+import { changedFiles, commit, git, Refusal, removeLinks, requireClean, requireIdle } from '../../local/clone.ts';
 import { type Layer, layOver } from './layers.ts';
 
 const PREFIX = 'exercise/';
@@ -36,16 +36,12 @@ export class WorkTree {
     const from = (await this.branch()) ?? (await this.git('rev-parse', 'HEAD'));
     const isThere = await this.knows(`refs/heads/${branch}`);
     if (!isThere) {
-      const tree = await layOver(this.root, 'HEAD', await layers()).catch(() => {
-        throw new Refusal(
-          `The files of ${name} do not fit onto ${from}, which has changes of its own: start from main.`,
-        );
-      });
+      const tree = await layOver(this.root, from, await layers());
       const begun = await commit(this.root, ['commit-tree', tree, '-p', 'HEAD', '-m', `Start ${name}`]);
       await this.git('branch', '--no-track', branch, begun);
     }
     await this.remember(name, 'from', from);
-    await this.git('switch', '--quiet', branch);
+    await this.switch(branch);
     return isThere ? 'resumed' : 'new';
   }
 
@@ -63,10 +59,9 @@ export class WorkTree {
    * @throws {Refusal}
    */
   async stop(): Promise<{ name: string; branch: string; from: string }> {
+    await requireIdle(this.root);
     const name = await this.current();
     if (!name) throw new Refusal('No exercise is under way; `npx pnpm@12 exercise start NAME` begins one.');
-    if (await this.git('ls-files', '--unmerged'))
-      throw new Refusal('There are conflicts of a merge in your work tree: resolve them, then stop again.');
     await this.keep(`Work on ${name}`);
     const branch = PREFIX + name;
     const from = await this.recall(name, 'from');
@@ -74,8 +69,8 @@ export class WorkTree {
       throw new Refusal(
         `Your work is committed to ${branch}, but the branch you came from${from ? `, ${from},` : ''} is gone: git switch to another one.`,
       );
-    const packages = await this.packagesOf(branch);
-    await this.git('switch', '--quiet', ...((await this.knows(`refs/heads/${from}`)) ? [] : ['--detach']), from);
+    const packages = await this.packages();
+    await this.switch(...((await this.knows(`refs/heads/${from}`)) ? [] : ['--detach']), from);
     // What was installed there is ignored by Git and would keep a folder that is no service here.
     for (const folder of packages.filter((it) => !existsSync(join(this.root, it, 'package.json'))))
       await removeLinks(this.root, folder);
@@ -96,19 +91,32 @@ export class WorkTree {
     });
   }
 
-  /** Whether the exercise that is under way has begun with packages of its own. */
-  async hasPackages(name: string): Promise<boolean> {
-    const files = await this.git('diff', '--name-only', `${PREFIX}${name}^`, PREFIX + name);
-    return /(^|\/)package\.json$/m.test(files);
+  /** Whether what the packages depend on is linked; not so where `start` was killed, or after another branch. */
+  async isInstalled(): Promise<boolean> {
+    const folders = await this.packages();
+    return folders.every((folder) => {
+      try {
+        const text = readFileSync(join(this.root, folder, 'package.json'), 'utf8');
+        const { dependencies = {} } = JSON.parse(text) as { dependencies?: Record<string, string> };
+        return Object.keys(dependencies).every((it) => existsSync(join(this.root, folder, 'node_modules', it)));
+      } catch {
+        return false;
+      }
+    });
   }
 
-  /** The folders of the packages in a commit. */
-  private async packagesOf(commit: string): Promise<string[]> {
-    const files = await this.git('ls-tree', '-r', '--name-only', commit);
+  /** The folders of the packages that are checked out. */
+  private async packages(): Promise<string[]> {
+    const files = await this.git('ls-files', '-z', '--', '*/package.json');
     return files
-      .split('\n')
-      .filter((file) => file.endsWith('/package.json') && !file.startsWith('exercises/'))
+      .split('\0')
+      .filter((file) => file && !file.startsWith('exercises/'))
       .map(dirname);
+  }
+
+  /** Never over a file that Git ignores, and so would not ask about. */
+  private async switch(...to: string[]): Promise<void> {
+    await this.git('switch', '--quiet', '--no-overwrite-ignore', ...to);
   }
 
   /** Remembers something of an exercise as long as its branch exists. */

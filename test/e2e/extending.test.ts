@@ -1,9 +1,10 @@
 /** Follows the recipes of docs/extending.md in a copy of the repository, and does what they warn of. */
-import { execFileSync, spawnSync } from 'node:child_process';
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { Bookinfo, BookinfoOptions } from '../../local/bookinfo.ts';
 import { newTraceId, openCollector, sampled } from '../support/collector.ts';
 import { http } from '../support/http.ts';
@@ -153,13 +154,14 @@ describe.skipIf(error)(
     });
 
     const refusal = (command: string) => {
-      const before = git('rev-parse', 'HEAD') + git('status', '--porcelain');
+      const state = () => git('rev-parse', 'HEAD') + git('status', '--porcelain') + git('stash', 'list');
+      const before = state();
       const { status, stderr } = spawnSync('node', command.split(' '), {
         cwd: copy,
         encoding: 'utf8',
         env: environment(),
       });
-      expect(git('rev-parse', 'HEAD') + git('status', '--porcelain')).toBe(before);
+      expect(state()).toBe(before);
       return `${status}: ${stderr.trim()}`;
     };
 
@@ -186,6 +188,21 @@ describe.skipIf(error)(
         '+++ b/services/stock/src/store.ts',
       );
       expect(git('status', '--porcelain')).toBe('?? notes.txt\n');
+    });
+
+    test('on Ctrl-C undoes what it has begun, and keeps what was written meanwhile', async () => {
+      const options = { cwd: copy, env: environment(), stdio: 'ignore' } as const;
+      const command = spawn('node', ['templates/new-service.ts', 'stock'], options);
+      const exit = once(command, 'exit');
+      await vi.waitUntil(() => existsSync(join(copy, 'services/stock/src/app.ts')), { timeout: 60_000, interval: 10 });
+      writeFileSync(join(copy, 'services/details/src/app.ts'), 'mine');
+      writeFileSync(join(copy, 'notes.txt'), 'mine, too');
+      command.kill('SIGINT');
+      expect(await exit).toEqual([130, null]);
+      expect(git('status', '--porcelain') + git('log', '--format=%s', 'made..HEAD')).toBe('');
+      expect(git('show', 'stash@{0}:services/details/src/app.ts')).toBe('mine');
+      expect(git('show', 'stash@{0}^3:notes.txt')).toBe('mine, too');
+      git('stash', 'drop', '--quiet');
     });
 
     test('makes a service with a store, whose tests pass, and removes it', () => {

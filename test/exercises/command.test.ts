@@ -1,6 +1,6 @@
 /** `npx pnpm@12 exercise` in a clone: whatever is done in whatever order, nothing of the student's work is lost. */
-import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { execa } from 'execa';
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { fakeCluster } from '../e2e/lab/fake-cluster.ts';
@@ -46,8 +46,16 @@ export default defineExercise({
 
 let clone: string;
 const git = async (...args: string[]) => (await execa('git', args, { cwd: clone, env })).stdout;
-/** No name, no address, no setting of whoever runs the tests. */
-const env = { GIT_CONFIG_GLOBAL: '/dev/null', GIT_CONFIG_SYSTEM: '/dev/null', LANG: 'C', NO_COLOR: '1' };
+/** No name, no address, no setting of whoever runs the tests; and a Git that would rather speak Korean. */
+const env = {
+  GIT_CONFIG_GLOBAL: '/dev/null',
+  GIT_CONFIG_SYSTEM: '/dev/null',
+  LANG: 'C.UTF-8',
+  LANGUAGE: 'ko',
+  NO_COLOR: '1',
+};
+const NAMED = ['-c', 'user.name=a', '-c', 'user.email=a@localhost'];
+const COMMIT = [...NAMED, 'commit', '--quiet'];
 const spawned = (...args: string[]) =>
   execa(process.execPath, ['exercises/exercise.ts', ...args], { cwd: clone, env, reject: false });
 /** What it prints and its exit code, as one text to compare. */
@@ -64,12 +72,15 @@ beforeAll(async () => {
   clone = await copyRepository({
     'exercises/98-remote/exercise.ts': REMOTE,
     'exercises/99-endless/exercise.ts': ENDLESS,
+    'exercises/99-endless/start/challenge/endless.txt': 'No end.\n',
   });
   await execa('npx', ['--yes', 'pnpm@12', 'install', '--offline'], { cwd: clone });
 });
 afterAll(() => rmSync(clone, { recursive: true, force: true }));
 
 beforeEach(async () => {
+  writeFileSync(path('.git/info/exclude'), '');
+  await git('config', 'status.showUntrackedFiles', 'normal');
   await git('reset', '--quiet', '--hard');
   await git('clean', '--quiet', '--force', '-d');
   await git('switch', '--quiet', 'main');
@@ -110,22 +121,73 @@ describe('says in one line what stands in the way, with exit code 2 and nothing 
 
   test('a merge with conflicts', async () => {
     await exercise('start', 'endless');
-    await git('config', 'user.name', 'a');
-    await git('config', 'user.email', 'a@localhost');
-    const commit = ['commit', '--quiet', '--all', '--message=x'];
+    const commit = [...COMMIT, '--all', '--message=x'];
     await git('switch', '--quiet', '--create', 'other');
     writeFileSync(path('LICENSE'), 'theirs');
     await git(...commit);
     await git('switch', '--quiet', 'exercise/99-endless');
     writeFileSync(path('LICENSE'), 'mine');
     await git(...commit);
-    await git('merge', 'other').catch(() => {});
-    expect(await exercise('stop')).toMatch(/^There are conflicts of a merge .*\nexit 2$/);
+    await git(...NAMED, 'merge', 'other').catch(() => {});
+    expect(await exercise('stop')).toMatch(/^A merge is under way: .*\nexit 2$/);
     expect(read('LICENSE')).toMatch(/mine[\s\S]*theirs/);
     await git('merge', '--abort');
     await git('switch', '--quiet', 'main');
     await git('branch', '-D', 'other');
-    await git('config', '--remove-section', 'user');
+  });
+
+  test('a rebase in the middle', async () => {
+    await exercise('start', 'endless');
+    writeFileSync(path('notes.txt'), 'mine');
+    await git('add', '--all');
+    await git(...COMMIT, '--message=mine');
+    await git('-c', 'sequence.editor=sed -i.bak s/^pick/edit/', ...NAMED, 'rebase', '--interactive', 'HEAD~1');
+    for (const words of [['stop'], ['start', 'strangler'], ['start', 'endless']])
+      expect(await exercise(...words)).toMatch(/^A rebase is under way: .*\nexit 2$/);
+    await git('rebase', '--abort');
+    expect(await git('branch', '--list', 'exercise/*')).toBe('* exercise/99-endless');
+    expect(read('notes.txt')).toBe('mine');
+  });
+
+  test('files that Git does not ask about: untracked ones that it was told not to show, and ignored ones', async () => {
+    writeFileSync(path('notes.txt'), 'mine');
+    await git('config', 'status.showUntrackedFiles', 'no');
+    expect(await exercise('start', 'endless')).toMatch(/\(notes\.txt\): commit or stash them first\.\nexit 2$/);
+    await git('config', 'status.showUntrackedFiles', 'normal');
+    writeFileSync(path('.git/info/exclude'), 'notes.txt\nchallenge/');
+    mkdirSync(path('challenge'));
+    writeFileSync(path('challenge/endless.txt'), 'mine');
+    expect(await exercise('start', 'endless')).toBe(
+      'Git says: The following untracked working tree files would be overwritten by checkout: challenge/endless.txt\nexit 2',
+    );
+    expect([await branch(), read('notes.txt'), read('challenge/endless.txt')]).toEqual(['main', 'mine', 'mine']);
+  });
+
+  test('a seed for what is no challenge', async () => {
+    expect(await exercise('start', 'strangler', '--seed', '1')).toMatch(/^01-strangler is no challenge: .*\nexit 2$/);
+    expect(await branch()).toBe('main');
+  });
+
+  test('what does not fit, and where nothing can be written', async () => {
+    await git('switch', '--quiet', '--create', 'own');
+    writeFileSync(path('local/workloads.ts'), 'mine');
+    await git(...COMMIT, '--all', '--message=mine');
+    expect(await exercise('start', 'saga')).toMatch(/^The files of this exercise do not fit onto own, .*\nexit 2$/);
+    expect(await exercise('solution', 'saga')).toMatch(/^The files of this exercise do not fit onto HEAD, .*\nexit 2$/);
+    const options = { cwd: clone, env: { ...env, TMPDIR: '/dev/null' }, reject: false } as const;
+    const { stderr, exitCode } = await execa(process.execPath, ['exercises/exercise.ts', 'start', 'endless'], options);
+    expect([stderr, exitCode]).toEqual([expect.stringMatching(/^ENOTDIR: [^\n]*$/), 1]);
+    await git('switch', '--quiet', 'main');
+    await git('branch', '-D', 'own');
+  });
+
+  test('a folder in another repository', async () => {
+    const ours = { ...env, GIT_DIR: path('.git'), GIT_WORK_TREE: dirname(clone) };
+    for (const words of [['start', 'endless'], ['stop']]) {
+      const options = { cwd: clone, env: ours, reject: false } as const;
+      const { stderr, exitCode } = await execa(process.execPath, ['exercises/exercise.ts', ...words], options);
+      expect([stderr, exitCode]).toEqual([expect.stringMatching(/^This folder is no clone of its own .*$/), 2]);
+    }
   });
 
   test('a folder that is no clone', async () => {
@@ -160,6 +222,7 @@ test('work that is half done is kept by stop, and there again after start', asyn
   expect(await exercise('start', 'strangler')).toMatch(/^01-strangler is under way already.*\nexit 0$/);
   writeFileSync(path('services/details/src/app.ts'), 'changed {');
   writeFileSync(path('services/details/src/new.ts'), 'new');
+  writeFileSync(path('services/내 메모, für später.txt'), '메모\r\n');
   rmSync(path('LICENSE'));
   await git('add', 'services/details/src/new.ts');
 
@@ -171,7 +234,81 @@ test('work that is half done is kept by stop, and there again after start', asyn
   expect(await exercise('start', 'strangler')).toMatch(/, as you left it/);
   expect(read('services/details/src/app.ts')).toBe('changed {');
   expect(read('services/details/src/new.ts')).toBe('new');
+  expect(read('services/내 메모, für später.txt')).toBe('메모\n');
   expect(existsSync(path('LICENSE'))).toBe(false);
+});
+
+/** Runs it with a Git that kills it after the command of this number that changes something. @returns whether it came to that */
+async function killedAt(number: number, ...words: string[]): Promise<boolean> {
+  const bin = path('.git/bin');
+  mkdirSync(bin, { recursive: true });
+  writeFileSync(
+    join(bin, 'git'),
+    `#!/bin/sh
+PATH=\${PATH#*:}
+git "$@"
+code=$?
+case " $* " in
+  *" commit-tree "* | *" branch --no-track "* | *" config branch."* | *" switch "* | *" add "* | *" commit "*)
+    echo >> "${bin}/changes"
+    [ "$(wc -l < "${bin}/changes")" -ne ${number} ] || kill -9 $PPID ;;
+esac
+exit $code
+`,
+  );
+  chmodSync(join(bin, 'git'), 0o755);
+  const options = { cwd: clone, env: { ...env, PATH: `${bin}:${process.env.PATH}` }, reject: false } as const;
+  const { signal } = await execa(process.execPath, ['exercises/exercise.ts', ...words], options);
+  rmSync(bin, { recursive: true });
+  return signal === 'SIGKILL';
+}
+
+test('a start that was killed, after whatever it had done, is gone on with by the next one', async () => {
+  let kills = 0;
+  while (await killedAt(kills + 1, 'start', 'endless')) {
+    kills++;
+    expect(await exercise('start', 'endless')).toMatch(/\nexit 0$/);
+    expect([await branch(), await changes()]).toEqual(['exercise/99-endless', '']);
+    expect(read('challenge/endless.txt')).toBe('No end.\n');
+    expect(await exercise('stop')).toMatch(/you are on main again[\s\S]*exit 0$/);
+    await git('branch', '--quiet', '-D', 'exercise/99-endless');
+  }
+  expect(kills).toBe(4);
+});
+
+test('a stop that was killed has lost nothing either', async () => {
+  let kills = -1;
+  let killed = true;
+  while (killed) {
+    await exercise('start', 'endless');
+    writeFileSync(path('notes.txt'), `mine ${++kills}`);
+    killed = await killedAt(kills + 1, 'stop');
+    if (killed && (await branch()) !== 'main') expect(await exercise('stop')).toMatch(/exit 0$/);
+    expect([await branch(), await changes()]).toEqual(['main', '']);
+    expect(await git('show', 'exercise/99-endless:notes.txt')).toBe(`mine ${kills}`);
+  }
+  expect(kills).toBe(3);
+});
+
+test('start links the packages of an exercise, also when it was killed, and after stop', async () => {
+  const library = path('services/stock/node_modules/@bookinfo/chassis');
+  await exercise('start', 'saga');
+  expect(existsSync(library)).toBe(true);
+  rmSync(path('services/stock/node_modules'), { recursive: true });
+  expect(await exercise('start', 'saga')).toMatch(/^02-saga is under way already.*\nexit 0$/);
+  expect(existsSync(library)).toBe(true);
+  await exercise('stop');
+  expect(existsSync(path('services/stock'))).toBe(false);
+  await exercise('start', 'saga');
+  expect(existsSync(library)).toBe(true);
+});
+
+test('a challenge says its seed, which counts when it is begun', async () => {
+  expect(await exercise('start', 'debug-2-mesh', '--seed', '7')).toMatch(
+    /^Its faults are those of the seed 7\.\nYou are/,
+  );
+  await exercise('stop');
+  expect(await exercise('start', 'debug-2-mesh', '--seed', '8')).toMatch(/seed 7\.\nFor those of 8: .*git branch -m/);
 });
 
 test('stop leaves no folder of a service that is not of the branch it goes back to', async () => {

@@ -8,7 +8,7 @@ const ROOT = join(FOLDER, '..');
 
 /** A clone as a student has it, on the branch `main`, but with what is not committed here; `more` are files beside it. */
 export async function copyRepository(more: Record<string, string> = {}): Promise<string> {
-  const copy = realpathSync(mkdtempSync(join(tmpdir(), 'bookinfo-copy-')));
+  const copy = realpathSync(mkdtempSync(join(tmpdir(), 'bookinfo copy-')));
   const args = ['ls-files', '-z', '--cached', '--others', '--exclude-standard'];
   const { stdout } = await execa('git', args, { cwd: ROOT });
   for (const file of stdout.split('\0').filter((it) => it && existsSync(join(ROOT, it))))
