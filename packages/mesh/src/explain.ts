@@ -4,7 +4,7 @@ import { isOfGatewayApi, listening } from './gateway.ts';
 import { exported, fqdn, hostFits, selected, selects, serviceAt, serviceOf } from './hosts.ts';
 import type { Destination, HttpRule, TrafficPolicy } from './kinds.ts';
 import { followed, later, merge, type Outcome, outcome, percent, round, weighted, within } from './outcomes.ts';
-import { authorize, checkToken, idlePolicies, mtlsMode, type Verdict } from './policies.ts';
+import { authorize, type Claims, checkToken, idlePolicies, mtlsMode } from './policies.ts';
 import { type Matcher, type Message, mismatch, type Rule, rewritten, seconds } from './rules.ts';
 import { destinationRules, meshRules, settingAt } from './sidecar.ts';
 import {
@@ -171,9 +171,9 @@ function refuse(
   return [outcome(status, by, { reason })];
 }
 
-/** No connection: a proxy makes 503 of it, a program (and a proxy that passes bytes on) sees the connection fail. */
-function disconnect(hop: Hop, reason: string, tcp = false): Outcome[] {
-  if (hop.client.proxy && !tcp) return refuse(hop, 503, reason);
+/** No connection: a proxy makes 503 of it; a program sees it fail if it has no proxy, or one that passes on bytes (`raw`). */
+function disconnect(hop: Hop, reason: string, raw = false): Outcome[] {
+  if (hop.client.proxy && !raw) return refuse(hop, 503, reason);
   note(hop.steps, reason, { trouble: true });
   return [outcome('none', hop.client.name, { reason })];
 }
@@ -198,25 +198,22 @@ function throughGateway(
   principal: string | undefined,
   steps: Step[],
 ): Outcome[] {
-  const { world, now, undecided } = context;
+  const { world, undecided } = context;
   const { name, labels, namespace } = gateway;
   const here = listening(world, gateway, message.port, message.host);
-  if (here.closed) {
-    note(steps, here.closed, { trouble: true });
-    return [outcome('none', name, { reason: here.closed })];
+  if (typeof here === 'string') {
+    note(steps, here, { trouble: true });
+    return [outcome('none', name, { reason: here })];
   }
   note(steps, here.open);
   for (const it of here.undecided) undecided.add(it);
   const client = { name, workload: gateway, proxy: true, gateways: here.names, labels, namespace, claims: undefined };
   const hop: Hop = { context, client, message, steps };
-  const token = checkToken(world, gateway, message, now);
-  if (token.refusal) return refuse(hop, token.status ?? 401, `${token.refusal}: ${token.by} at ${name}`, token.by);
-  if (token.by) note(steps, `${token.by}: ${token.note ?? 'the token is accepted'}`);
-  const verdict = authorize(world, gateway, message, { principal, claims: token.claims });
-  if (!verdict.allowed) return forbid(hop, gateway, verdict);
+  const { refusal, claims } = guard(hop, gateway, principal);
+  if (refusal) return refusal;
   if (here.redirect) return refuse(hop, 301, here.redirect);
   if (here.rules.length === 0) return refuse(hop, 404, `no route on this gateway: ${here.why}`);
-  const admitted = { ...hop, client: { ...client, claims: token.claims }, message: { ...message, port: here.port } };
+  const admitted = { ...hop, client: { ...client, claims }, message: { ...message, port: here.port } };
   return route(admitted, here.rules);
 }
 
@@ -244,10 +241,7 @@ function send(context: Context, workload: Workload, call: Call, callerSteps: Ste
   const service = serviceAt(world, message.host, namespace);
   if (!service) return outside(hop);
   const port = service.ports.find((it) => it.port === message.port);
-  if (!port) {
-    const { proxy, ...rest } = client;
-    return disconnect({ ...hop, client: { ...rest, proxy: false } }, noPort(service, message.port));
-  }
+  if (!port) return disconnect(hop, noPort(service, message.port), true);
   if (!sidecar) {
     note(
       steps,
@@ -346,7 +340,8 @@ function perform(hop: Hop, rule: Rule): Outcome[] {
 }
 
 /** Redirect, answer, or one of the destinations. */
-function onwards(hop: Hop, { http, ref, gatewayApi, namespace }: Rule): Outcome[] {
+function onwards(hop: Hop, rule: Rule): Outcome[] {
+  const { http, ref } = rule;
   const { message, client, steps } = hop;
   if (http.redirect) {
     const { uri = message.path, authority = message.host, redirectCode = 301 } = http.redirect;
@@ -371,11 +366,7 @@ function onwards(hop: Hop, { http, ref, gatewayApi, namespace }: Rule): Outcome[
     choices.map(({ destination, weight = 1 }) => {
       const share = choices.length === 1 ? 1 : weight / total;
       const branch = note(steps, `to ${named(destination)}`, choices.length > 1 ? { share } : {});
-      const status = gatewayApi ? 500 : 503;
-      return {
-        weight: share,
-        outcomes: toDestination({ ...hop, steps: branch.steps }, { destination, namespace, status }, retries),
-      };
+      return { weight: share, outcomes: toDestination({ ...hop, steps: branch.steps }, destination, rule, retries) };
     }),
   );
   const limit = seconds(http.timeout ?? '0s');
@@ -388,16 +379,14 @@ const destinationsOf = ({ route = [] }: HttpRule) => route.filter(({ weight = 0 
 const named = ({ host, subset, port }: Destination): string =>
   [host.replace(/\.svc\.cluster\.local$/, ''), subset, port && `port ${port.number}`].filter(Boolean).join(' ');
 
-interface Wanted {
-  destination: Destination;
-  /** Of the rule, which short names are meant in. */
-  namespace: string;
-  /** What a destination that does not exist is answered with. */
-  status: number;
-}
-
-function toDestination(hop: Hop, { destination, namespace, status }: Wanted, retries: Retries): Outcome[] {
+function toDestination(
+  hop: Hop,
+  destination: Destination,
+  { namespace, gatewayApi }: Rule,
+  retries: Retries,
+): Outcome[] {
   const { context, client, message } = hop;
+  const status = gatewayApi ? 500 : 503;
   const host = fqdn(destination.host, namespace);
   const service = serviceAt(context.world, host, namespace);
   if (!service) return toEntry(hop, host, destination.port?.number ?? message.port, status);
@@ -524,7 +513,7 @@ function arrive(hop: Hop, { port, policies }: Target, workload: Workload, tcp: b
   );
   const here = { ...message, port: number };
   if (gateway) return throughGateway(context, workload, here, principal, steps);
-  const refusal = sidecar ? guard({ ...hop, message: here }, workload, principal, port.protocol === 'tcp') : undefined;
+  const { refusal } = sidecar ? guard({ ...hop, message: here }, workload, principal, port.protocol === 'tcp') : {};
   if (refusal) return refusal;
   const declared = Object.values(workload.ports);
   if (declared.length > 0 && !declared.includes(number))
@@ -546,33 +535,39 @@ function arrive(hop: Hop, { port, policies }: Target, workload: Workload, tcp: b
   return outcomes;
 }
 
-/** What the sidecar of the server refuses; undefined when it lets the request pass. */
-function guard(hop: Hop, workload: Workload, principal: string | undefined, tcp: boolean): Outcome[] | undefined {
-  const { context, message, steps } = hop;
+interface Passed {
+  /** What is answered instead, if anything. */
+  refusal?: Outcome[];
+  /** Of the token. */
+  claims?: Claims | undefined;
+}
+
+/** What the proxy in front of a workload says to a request. `tcp`: it sees bytes. */
+function guard(hop: Hop, workload: Workload, principal: string | undefined, tcp = false): Passed {
+  const { context, message, steps, client } = hop;
   const { world, now } = context;
-  for (const { ref, spec } of world.of('networking.istio.io/EnvoyFilter')) {
+  const { name, labels, gateway } = workload;
+  for (const { ref, spec } of gateway ? [] : world.of('networking.istio.io/EnvoyFilter')) {
     const bucket = spec.configPatches[0]?.patch.value.typed_config.token_bucket;
-    if (bucket && selects(spec.workloadSelector?.labels ?? {}, workload.labels))
+    if (bucket && selects(spec.workloadSelector?.labels ?? {}, labels))
       note(
         steps,
-        `${ref} may answer 429: ${workload.name} takes ${bucket.max_tokens} requests at once, ${bucket.tokens_per_fill ?? 1} more every ${bucket.fill_interval}`,
+        `${ref} may answer 429: ${name} takes ${bucket.max_tokens} requests at once, ${bucket.tokens_per_fill ?? 1} more every ${bucket.fill_interval}`,
       );
   }
   const token = tcp ? {} : checkToken(world, workload, message, now);
-  if (token.refusal)
-    return refuse(hop, token.status ?? 401, `${token.refusal}: ${token.by} at ${workload.name}`, token.by);
-  if (token.by) note(steps, `${token.by}: ${token.note ?? 'the token is accepted'}`);
-  const verdict = authorize(world, workload, message, { principal, claims: token.claims }, tcp);
-  if (!verdict.allowed)
-    return tcp ? disconnect(hop, verdict.reason, !hop.client.workload.gateway) : forbid(hop, workload, verdict);
-  if (verdict.by) note(steps, verdict.reason, { skipped: verdict.tried });
-  return undefined;
-}
-
-function forbid({ steps }: Hop, { name }: Workload, { reason, by, tried }: Verdict): Outcome[] {
-  const text = `RBAC: access denied at ${name}: ${reason}`;
-  note(steps, `403 ${text}`, { skipped: tried, trouble: true });
-  return [outcome(403, by ?? name, { reason: text })];
+  const { by, claims, refusal, status = 401 } = token;
+  if (refusal) return { refusal: refuse(hop, status, `${refusal}: ${by} at ${name}`, by) };
+  if (by) note(steps, `${by}: ${token.note ?? 'the token is accepted'}`);
+  const verdict = authorize(world, workload, message, { principal, claims }, tcp);
+  if (verdict.allowed) {
+    if (verdict.by) note(steps, verdict.reason, { skipped: verdict.tried });
+    return { claims };
+  }
+  if (tcp) return { refusal: disconnect(hop, verdict.reason, !client.workload.gateway) };
+  const reason = `RBAC: access denied at ${name}: ${verdict.reason}`;
+  note(steps, `403 ${reason}`, { skipped: verdict.tried, trouble: true });
+  return { refusal: [outcome(403, verdict.by ?? name, { reason })] };
 }
 
 /** A host that is no Service of Kubernetes: of a ServiceEntry, or let through as it is. */
@@ -602,10 +597,7 @@ function toEntry(hop: Hop, host: string, port: number, status: number): Outcome[
   const { context, client, steps, message } = hop;
   const entry = entryFor(hop, host);
   if (!entry && host === message.host && !client.workload.gateway)
-    return disconnect(
-      { ...hop, client: { ...client, proxy: false } },
-      `the name ${host} is not found: no Service is called so`,
-    );
+    return disconnect(hop, `the name ${host} is not found: no Service is called so`, true);
   if (!entry) return refuse(hop, status, `there is no Service ${host.replace(/\.svc\.cluster\.local$/, '')}`);
   const found = entry.spec.ports.find((it) => it.number === port);
   if (!found) return refuse(hop, status, `${entry.ref} has no port ${port}`);

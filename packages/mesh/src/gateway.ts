@@ -4,8 +4,6 @@ import { type Rule, rulesOf, rulesOfRoutes } from './rules.ts';
 import { atTargetPort, type Workload, type World } from './world.ts';
 
 export interface Listening {
-  /** Nothing listens, and why. */
-  closed?: string;
   /** What listens. */
   open: string;
   redirect?: string;
@@ -19,17 +17,16 @@ export interface Listening {
   undecided: string[];
 }
 
-const NOTHING: Listening = { open: '', port: 0, names: [], rules: [], why: '', undecided: [] };
 const GATEWAY_NAME = 'gateway.networking.k8s.io/gateway-name';
 
 export const isOfGatewayApi = ({ labels }: Workload): boolean => GATEWAY_NAME in labels;
 
-/** `port` is that of the pod. */
-export const listening = (world: World, gateway: Workload, port: number, host: string): Listening =>
+/** `port` is that of the pod. A string says why nothing listens there. */
+export const listening = (world: World, gateway: Workload, port: number, host: string): Listening | string =>
   isOfGatewayApi(gateway) ? listeners(world, gateway, port, host) : servers(world, gateway, port, host);
 
 /** Servers of Istio's Gateways, and the VirtualServices that name these Gateways. */
-function servers(world: World, gateway: Workload, port: number, host: string): Listening {
+function servers(world: World, gateway: Workload, port: number, host: string): Listening | string {
   const service = serviceOf(world, gateway);
   /** A server names a port of the gateway's Service, or else one of its pods. */
   const bound = (number: number) => {
@@ -40,14 +37,14 @@ function servers(world: World, gateway: Workload, port: number, host: string): L
   const selecting = all.filter(({ spec }) => selects(spec.selector ?? {}, gateway.labels));
   if (selecting.length === 0) {
     const others = all.map(({ ref, spec }) => `; ${ref} selects ${JSON.stringify(spec.selector)}`).join('');
-    return { ...NOTHING, closed: `no Gateway selects the pods of ${gateway.name}, so nothing listens${others}` };
+    return `no Gateway selects the pods of ${gateway.name}, so nothing listens${others}`;
   }
   const open = selecting.flatMap((it) =>
     it.spec.servers.filter((server) => bound(server.port.number) === port).map((server) => ({ ...it, server })),
   );
   if (open.length === 0) {
     const numbers = selecting.flatMap(({ spec }) => spec.servers.map((it) => it.port.number)).join(', ');
-    return { ...NOTHING, closed: `${selecting.map(({ ref }) => ref).join(', ')} opens port ${numbers}, not ${port}` };
+    return `${selecting.map(({ ref }) => ref).join(', ')} opens port ${numbers}, not ${port}`;
   }
   const refs = [...new Set(open.map(({ ref }) => ref))].join(', ');
   const serving = open.filter(({ server }) => server.hosts.some((it) => hostFits(it.replace(/^.*\//, ''), host)));
@@ -70,7 +67,7 @@ function servers(world: World, gateway: Workload, port: number, host: string): L
   const redirect = serving.find(({ server }) => server.tls?.httpsRedirect);
   return {
     open: `${refs} opens port ${port}${serving.length > 0 ? ' for' : ', but not for'} host ${host}`,
-    ...(redirect && { redirect: `301: ${redirect.ref} redirects to HTTPS` }),
+    ...(redirect && { redirect: `${redirect.ref} redirects to HTTPS` }),
     port: serving[0]?.server.port.number ?? port,
     names: serving.flatMap(({ name, namespace }) => [`${namespace}/${name}`, name]),
     rules: chosen.flatMap(rulesOf),
@@ -90,14 +87,13 @@ function admits(server: string, gatewayNamespace: string, host: string, namespac
 }
 
 /** Listeners of a Gateway of the Gateway API, and the HTTPRoutes attached to them. */
-function listeners(world: World, { labels, namespace }: Workload, port: number, host: string): Listening {
+function listeners(world: World, { labels, namespace }: Workload, port: number, host: string): Listening | string {
   const name = labels[GATEWAY_NAME];
   const own = world
     .of('gateway.networking.k8s.io/Gateway')
     .find((it) => it.name === name && it.namespace === namespace);
   const open = own?.spec.listeners.filter((it) => it.port === port) ?? [];
-  if (!own || open.length === 0)
-    return { ...NOTHING, closed: `Gateway ${namespace}/${name} has no listener for port ${port}` };
+  if (!own || open.length === 0) return `Gateway ${namespace}/${name} has no listener for port ${port}`;
   const [listener] = mostSpecific(open, host, ({ hostname = '*' }) => [hostname]);
   const attached = world
     .of('gateway.networking.k8s.io/HTTPRoute')

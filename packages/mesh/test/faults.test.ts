@@ -31,6 +31,13 @@ test('what Istio does not define is said to be so', () => {
   expect(shares(known)).toEqual({ '200 v1': 100 });
 });
 
+test('a gateway names the rule that lets a request in', () => {
+  const lessons = ['gateway-api/bookinfo-gateway', 'authorization-least-privilege'];
+  const explanation = ask(PAGE, lessons, {}, ['k8s/bookinfo.yaml']);
+  expect(shares(explanation)).toEqual({ '200 v1': 100 });
+  expect(sentences(explanation)).toContain('rule 1 of AuthorizationPolicy default/bookinfo-gateway allows it');
+});
+
 describe('what the model does not know, it refuses by kind, name and field', () => {
   test.for<[problem: string, manifests: Manifest[]]>([
     [
