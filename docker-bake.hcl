@@ -71,7 +71,7 @@ target "original" {
   tags              = ["${IMAGE_PREFIX}/examples-bookinfo-${image.name}:${ORIGINAL_TAG}"]
 }
 
-# MySQL, not MariaDB: the original's manifest starts it with an option that only MySQL before 8.4 knows.
+# MySQL 8.0, as the original is built on: its manifest starts it with an option that neither MySQL 8.4 nor MariaDB knows.
 target "original-database" {
   name = "original-${image.name}"
   matrix = {
