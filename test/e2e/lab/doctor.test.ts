@@ -2,6 +2,7 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { text } from '../../manifests/load.ts';
 import { type Answers, StubPrograms } from '../../support/stub-programs.ts';
 import { type ClusterOptions, cluster, DOCKER, ISTIOCTL, ISTIOD, node, pod, WORKLOADS } from './stub-cluster.ts';
 
@@ -48,6 +49,17 @@ describe('npx pnpm@12 lab doctor', () => {
     expect(stdout).toContain('✓ Istio       istiod 1.31.0, istioctl 1.31.0');
     expect(stdout).toMatch(/✓ capacity +7296 of 8192 MiB and 3\.\d of 4\.0 CPUs are not asked for yet/);
     expect(stdout).toContain(`✓ gateway     http://${GATEWAY_URL}/productpage answers 200`);
+  });
+
+  test('says of a new Docker Desktop what the guide says', async () => {
+    const system = [pod('coredns', { namespace: 'kube-system', sidecar: false })];
+    const kubectl = cluster({ pods: system, labels: {}, version: 'v1.36.1' });
+    await using stubs = await StubPrograms.create({ kubectl, docker: DOCKER });
+    const { stdout } = await stubs.lab(['doctor']);
+    const [, printed = ''] = /^```text\n(✓ Node .*?)\n```$/ms.exec(text('docs/lab.md')) ?? [];
+    // Those two are of this machine.
+    const lines = (output: string) => output.split('\n').filter((line) => !/^. (Node|ports) /.test(line));
+    expect(lines(printed)).toEqual(lines(stdout));
   });
 
   test('without anything it names what comes first', async () => {
