@@ -207,12 +207,22 @@ export function call(from: string, url: string, wanted: string, method = 'GET'):
       if (answer === wanted) return good(answer);
       const explanation = shop.explain(question);
       const because = explanation
-        ? [...troubles(explanation), ...explanation.notes.filter((it) => it.includes(' holds for '))]
+        ? [
+            ...troubles(explanation),
+            ...(wanted === '403' ? allowing(explanation) : []),
+            ...explanation.notes.filter((it) => it.includes(' holds for ')),
+          ]
         : shop.unknown;
       const open = explanation?.outcomes.map(({ by, status }) => `by what is declared ${by} answers ${status}`) ?? [];
       return bad(answer, because.length > 0 ? [...because] : open, look);
     },
   };
+}
+
+/** What lets somebody in who should be kept out. */
+function allowing({ steps }: Explanation): string[] {
+  const rules = flat(steps).flatMap(({ text }) => (/ of AuthorizationPolicy \S+ allows it$/.test(text) ? [text] : []));
+  return rules.length > 0 ? rules : ['no AuthorizationPolicy forbids it'];
 }
 
 /** Something that the model is asked alone, since nobody outside can see it. `says` is what one of its sentences must contain. */

@@ -123,6 +123,14 @@ const MISTAKES: Mistake[] = [
     at: '3.1',
     because: ['details-v1 takes mutual TLS only (PeerAuthentication default/default is STRICT)'],
   },
+  {
+    what: 'a policy that allows everything beside those that allow little',
+    objects: () => applied(...V1, 'istio/security-policy.yaml', 'istio/authorization-least-privilege.yaml'),
+    show: version1,
+    answers: { 'exec deployment/': '200' },
+    at: '3.2',
+    because: ['rule 1 of AuthorizationPolicy default/allow-all allows it'],
+  },
 ];
 
 const start = (objects: Manifest[], show: Show, answers: Record<string, string> = {}) =>
