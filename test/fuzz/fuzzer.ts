@@ -40,6 +40,8 @@ export interface Report {
 const CONCURRENCY = 16;
 /** Generated at once. */
 const BATCH = 100;
+/** Patience is counted in so many steps: one that comes late is still one, so nobody loses it while this process gets no CPU. */
+const PATIENCE_STEPS = 50;
 /** An answer is over when nothing has come for so long and the connection stays open. */
 const QUIET_MS = 100;
 const MAX_FINDINGS = 20;
@@ -134,7 +136,10 @@ function send(port: number, { bytes, isWhole }: Case, patienceMs: number): Promi
       quiet = setTimeout(end, QUIET_MS);
     };
     if (!isWhole) wait();
-    const patience = setTimeout(() => socket.destroy(), patienceMs);
+    let steps = 0;
+    const patience = setInterval(() => {
+      if (++steps === PATIENCE_STEPS) socket.destroy();
+    }, patienceMs / PATIENCE_STEPS);
     socket.on('error', end);
     socket.on('end', end);
     socket.on('data', (data) => {
@@ -143,7 +148,7 @@ function send(port: number, { bytes, isWhole }: Case, patienceMs: number): Promi
     });
     socket.on('close', () => {
       clearTimeout(quiet);
-      clearTimeout(patience);
+      clearInterval(patience);
       resolve(isOver || received !== '' ? received : undefined);
     });
     socket.write(bytes);
