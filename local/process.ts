@@ -28,6 +28,7 @@ export interface ServiceProcessOptions {
 export const MEMORY_BOUNDS = {
   NODE_OPTIONS: '--max-semi-space-size=4 --max-old-space-size=96',
   MALLOC_ARENA_MAX: '2',
+  MALLOC_TRIM_THRESHOLD_: '131072',
 };
 const PRELOAD = import.meta.resolve('./preload.js');
 const START_TIMEOUT_MS = 60_000;
