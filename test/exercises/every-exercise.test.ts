@@ -43,11 +43,15 @@ describe.each(exerciseNames())('%s', async (name) => {
     return tree;
   }
 
+  const install = async () => {
+    const args = ['--yes', 'pnpm@12', 'install', '--offline', '--no-frozen-lockfile'];
+    await execa('npx', args, { cwd: copy });
+  };
+
   /** The same, over our files, with what it needs installed; and holds its code to be sound. */
   async function lay(layers: Layer[]): Promise<void> {
     const tree = await place('base', layers);
-    const install = ['--yes', 'pnpm@12', 'install', '--offline', '--no-frozen-lockfile'];
-    await execa('npx', install, { cwd: copy });
+    await install();
     const { stdout, exitCode } = await execa(join(BIN, 'tsc'), ['-p', 'tsconfig.exercise.json'], {
       cwd: copy,
       reject: false,
@@ -93,8 +97,9 @@ describe.each(exerciseNames())('%s', async (name) => {
     let solution: string;
 
     beforeAll(async () => {
-      solution = await layOver(copy, 'base', await layersOf(name, 'solution'));
-    });
+      solution = await place('base', await layersOf(name, 'solution'));
+      await install();
+    }, 300_000);
 
     test('that are sound code, and that fit over each other as a seed chooses them', async () => {
       expect(pool.length).toBeGreaterThanOrEqual(10);
