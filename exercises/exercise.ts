@@ -7,12 +7,13 @@ import { styleText } from 'node:util';
 import { Command, Option } from '@commander-js/extra-typings';
 import { execa } from 'execa';
 import { closest, distance } from 'fastest-levenshtein';
+import { Obstacle } from '../lab/obstacle.ts';
 import { INSTALL, Refusal } from '../local/clone.ts';
 import { run } from '../local/program.ts';
 import { connectCluster } from './check/cluster.ts';
 import { changeOf, choose, fieldOf } from './check/faults.ts';
 import { exerciseNames, FOLDER, faultsOf, goodFiles, layersOf, loadExercise, startOf } from './check/layers.ts';
-import { check, disclose, type Report, render } from './check/report.ts';
+import { check, disclose, missingProgram, type Report, render } from './check/report.ts';
 import { WorkTree } from './check/work-tree.ts';
 
 const ROOT = join(FOLDER, '..');
@@ -80,9 +81,7 @@ program
     if (how === 'new' && faults !== undefined) await workTree.remember(name, 'seed', seed);
     if (faults !== undefined) await tellSeed(name, options.seed);
     const kept = how === 'resumed' ? ', as you left it' : '';
-    console.log(
-      `You are on the branch exercise/${name}${kept}. Read exercises/${name}/${readmeName()}: about ${minutes} minutes.`,
-    );
+    console.log(`You are on the branch exercise/${name}${kept}. Read ${readmeOf(name)}: about ${minutes} minutes.`);
     console.log('Then: npx pnpm@12 exercise check | hint | solution | stop');
   });
 
@@ -97,6 +96,8 @@ program
     const name = await chosen(word);
     const exercise = await loadExercise(name);
     if (cluster && !exercise.cluster) throw new Refusal(`${name} has nothing to ask on a cluster.`);
+    const missing = await missingProgram(exercise);
+    if (missing) throw new Obstacle(`${name} needs ${missing}, which is not on your PATH`, readmeOf(name));
     const access = cluster ? await connectCluster(context) : undefined;
     const given = new AbortController();
     for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
@@ -179,11 +180,11 @@ program
     );
   });
 
-const readmeName = () => (LANGUAGE === 'ko' ? 'README.ko.md' : 'README.md');
+const readmeOf = (name: string) => `exercises/${name}/${LANGUAGE === 'ko' ? 'README.ko.md' : 'README.md'}`;
 
 /** The sections below the README's one on hints. */
 function hintsOf(name: string): string[] {
-  const readme = readFileSync(join(FOLDER, name, readmeName()), 'utf8');
+  const readme = readFileSync(join(ROOT, readmeOf(name)), 'utf8');
   const section = readme.split(/^## /m).find((it) => /^(Hints|힌트)\n/.test(it)) ?? '';
   return section
     .split(/^### /m)

@@ -66,14 +66,15 @@ async function bothFollow(shop: Shop, productId: number, why: () => Omit<Finding
   );
 }
 
+export const begin = async (shop: Shop): Promise<void> => {
+  await Promise.all([startFeedback(shop), startStars(shop), shop.start('ratings-v1'), shop.start('reviews-v2')]);
+};
+
 export default defineExercise<Shop>({
   title: { en: 'What happened, and what follows from it', ko: '일어난 일, 그리고 거기서 나오는 것' },
   day: 1,
   minutes: 90,
-  open: (tree, { signal }) =>
-    openShop(tree, signal, async (shop) => {
-      await Promise.all([startFeedback(shop), startStars(shop), shop.start('ratings-v1'), shop.start('reviews-v2')]);
-    }),
+  open: (tree, { signal }) => openShop(tree, signal, begin),
 
   questions: [
     {

@@ -23,6 +23,8 @@ export interface Exercise<C extends AsyncDisposable = AsyncDisposable> {
   minutes: number;
   /** Whether it can be checked with `--cluster`. */
   cluster?: boolean;
+  /** A program that a check runs beside the services, such as a broker's. */
+  needs?: string;
   /** Exercises (folders) whose solution is laid down before `start/`. */
   after?: readonly string[];
   /**

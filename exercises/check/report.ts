@@ -1,4 +1,5 @@
 import { styleText } from 'node:util';
+import { execa } from 'execa';
 import { type Exercise, Finding, type FindingWords, type OpenOptions } from './exercise.ts';
 
 export interface Asked {
@@ -11,6 +12,13 @@ export interface Report {
   exercise: string;
   passed: boolean;
   questions: Asked[];
+}
+
+/** The program that the check of an exercise needs, when it is not on the PATH. */
+export async function missingProgram({ needs }: Exercise): Promise<string | undefined> {
+  if (needs === undefined) return undefined;
+  const { code } = await execa(needs, ['--version'], { reject: false });
+  return code === 'ENOENT' ? needs : undefined;
 }
 
 /**

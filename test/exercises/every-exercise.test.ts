@@ -2,7 +2,7 @@
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { execa } from 'execa';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import {
   exerciseNames,
   FOLDER,
@@ -13,7 +13,7 @@ import {
   loadExercise,
   wrongNames,
 } from '../../exercises/check/layers.ts';
-import { check } from '../../exercises/check/report.ts';
+import { check, missingProgram } from '../../exercises/check/report.ts';
 import { copyRepository } from './copy.ts';
 
 const ROOT = join(FOLDER, '..');
@@ -27,6 +27,7 @@ const TSCONFIG = {
 
 describe.each(exerciseNames())('%s', async (name) => {
   const exercise = await loadExercise(name);
+  const missing = await missingProgram(exercise);
   let copy: string;
   const git = async (...args: string[]) => (await execa('git', args, { cwd: copy })).stdout;
 
@@ -35,6 +36,8 @@ describe.each(exerciseNames())('%s', async (name) => {
     await git('tag', 'base');
   });
   afterAll(() => rmSync(copy, { recursive: true, force: true }));
+
+  beforeEach(({ skip }) => skip(missing !== undefined, `${missing} is not on the PATH`));
 
   /** Makes the copy what a student has with these layers over a tree. */
   async function place(base: string, layers: Layer[]): Promise<string> {

@@ -1,0 +1,100 @@
+import events, { begin } from '../03-events/exercise.ts';
+import { change, FEEDBACK, PATIENCE_MS, readFeed, startFeedback } from '../03-events/feedback.ts';
+import { defineExercise, eventually, hold } from '../check/exercise.ts';
+import { openShop, type Shop } from '../check/shop.ts';
+import { type Broker, openBroker } from './broker.ts';
+
+/** A shop whose services know the broker. */
+interface BrokerShop extends Shop {
+  broker: Broker;
+}
+
+/** Waits until the last event of the feed is the last one in the stream, too. @returns how many messages there are */
+async function publishedAll({ broker }: BrokerShop, newest: number): Promise<number> {
+  let stream: Awaited<ReturnType<Broker['stream']>>;
+  await eventually(
+    async () => {
+      stream = await broker.stream();
+      return stream?.last?.seq === newest || undefined;
+    },
+    () => ({
+      expected: `event ${newest} is the last one that was published as feedback.events to the stream feedback`,
+      seen: stream ? `event ${stream.last?.seq}` : 'no stream of that name',
+      cause: 'feedback does not publish what happened, or not all of it',
+      look: FEEDBACK,
+    }),
+    PATIENCE_MS,
+  );
+  return stream?.messages ?? 0;
+}
+
+export default defineExercise<BrokerShop>({
+  title: { en: 'What happened, told by a broker', ko: '브로커가 전하는, 일어난 일' },
+  day: 1,
+  minutes: 45,
+  after: ['03-events'],
+  needs: 'nats-server',
+  async open(tree, { signal }) {
+    await using stack = new AsyncDisposableStack();
+    const broker = stack.use(await openBroker(signal));
+    const knowing = (shop: Shop): Shop => ({
+      ...shop,
+      start: (workload, env) => shop.start(workload, { ...env, NATS_URL: broker.url }),
+    });
+    const shop = stack.use(await openShop(tree, signal, (it) => begin(knowing(it))));
+    const owned = stack.move();
+    return { ...knowing(shop), broker, [Symbol.asyncDispose]: () => owned.disposeAsync() };
+  },
+
+  questions: [
+    {
+      name: 'Feedback tells the broker what happened, and stars no longer asks feedback',
+      async ask(shop) {
+        await change(shop, 6, 'Reviewer1', { stars: 4, text: 'By way of the broker.' });
+        await publishedAll(shop, (await readFeed(shop)).length);
+        const asked = shop.link('stars', 'feedback').passed[0];
+        hold(asked === undefined, {
+          expected: 'stars asks feedback for nothing',
+          seen: `${asked?.method} ${asked?.path}`,
+          cause: 'stars follows the feed as before',
+          look: 'services/stars/src/stars.ts',
+        });
+      },
+    },
+    {
+      name: 'Every event is in the stream once, also when feedback was killed before it heard so',
+      async ask(shop) {
+        const { broker } = shop;
+        broker.published = 0;
+        broker.mute = true;
+        await change(shop, 6, 'Reviewer2', { stars: 5, text: 'Did you hear me?' });
+        await eventually(
+          () => broker.published > 0 || undefined,
+          () => ({ expected: 'the event is published', seen: 'it is not', look: FEEDBACK }),
+          PATIENCE_MS,
+        );
+        await shop.kill('feedback-v1');
+        broker.mute = false;
+        await startFeedback(shop);
+        const newest = (await readFeed(shop)).length;
+        const messages = await publishedAll(shop, newest);
+        hold(messages === newest, {
+          expected: `${newest} messages in the stream, one for each event`,
+          seen: `${messages}`,
+          cause: 'what was published again was kept again: nothing tells the broker that it is the same event',
+          look: FEEDBACK,
+        });
+      },
+    },
+    ...events.questions,
+  ],
+
+  refused: {
+    start: 'feedback does not publish what happened',
+    wrong: {
+      'no-message-id': 'nothing tells the broker that it is the same event',
+      'passes-over': 'an event that ratings did not take is passed over',
+      'acknowledges-first': 'the progress is stored before the work is done',
+    },
+  },
+});
