@@ -80,10 +80,14 @@ export class WorkTree {
   /** Prints what is different in the solution: its layers lie over what the exercise was started from. @throws {Refusal} */
   async showSolution(name: string, layers: readonly Layer[]): Promise<void> {
     const branch = PREFIX + name;
-    const start =
-      (await this.current()) === name && (await this.git('log', '-1', '--format=%P', `--grep=^Start ${name}$`, branch));
-    const tree = await layOver(this.root, start || 'HEAD', layers);
-    const paths = (await this.git('diff', '--name-only', start || 'HEAD', tree)).split('\n');
+    const log =
+      (await this.current()) === name &&
+      (await this.git('log', '-1', '--format=%P %H', `--grep=^Start ${name}$`, branch));
+    const [base = 'HEAD', begun = base] = log ? log.split(' ') : [];
+    const tree = await layOver(this.root, base, layers);
+    // A file that the exercise began with, and the solution takes away, is neither in the base nor in the tree.
+    const changed = [base, begun].map((it) => this.git('diff', '--no-renames', '--name-only', it, tree));
+    const paths = (await Promise.all(changed)).join('\n').split('\n');
     await execa('git', ['diff', '-R', '--src-prefix=b/', '--dst-prefix=a/', tree, '--', ...paths], {
       cwd: this.root,
       stdio: 'inherit',

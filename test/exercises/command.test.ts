@@ -390,6 +390,12 @@ test('solution shows what the files lack', async () => {
   expect(await changes()).toBe('');
 });
 
+test('solution shows what the files have too much', async () => {
+  await exercise('start', 'events-nats');
+  const { stdout } = await spawned('solution');
+  expect(stdout).toMatch(/^rename from services\/stars\/src\/feed\.ts$|^\+\+\+ \/dev\/null$/m);
+});
+
 /** The processes below one, by what the operating system says. */
 async function descendants(pid: number): Promise<number[]> {
   const { stdout } = await execa('ps', ['-A', '-o', 'pid=,ppid=,args=']);
