@@ -2,7 +2,7 @@
  * What is tried both on a real mesh and on the model: every lesson of istio/, the typical mistakes, and generated
  * combinations of match, weight, subset, fault and policy. All of it lives in a namespace of its own.
  */
-import { readdirSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Manifest } from '../../src/index.ts';
 import { file } from '../ask.ts';
@@ -409,4 +409,93 @@ function routeCombinations(): Case[] {
   });
 }
 
-export const CASES: Case[] = [...lessons(), ...mistakes(), ...combinations(), ...routeCombinations()];
+const object = (group: string, kind: string, name: string, spec: object): Manifest => ({
+  apiVersion: `${group}/v1`,
+  kind,
+  metadata: { name },
+  spec,
+});
+const reviewsRoute = (http: object[], more: object = {}) =>
+  object('networking.istio.io', 'VirtualService', 'reviews', { hosts: ['reviews'], http, ...more });
+const gateway = (host: string, more: object = {}) =>
+  object('networking.istio.io', 'Gateway', 'bookinfo-gateway', {
+    selector: { istio: 'ingressgateway' },
+    servers: [{ port: { number: 8080, name: 'http', protocol: 'HTTP' }, hosts: [host], ...more }],
+  });
+const pageRoute = (parent: object, rule: object = {}) =>
+  object('gateway.networking.k8s.io', 'HTTPRoute', 'bookinfo', {
+    parentRefs: [{ name: 'bookinfo-gateway', ...parent }],
+    rules: [{ backendRefs: [{ name: 'productpage', port: 9080 }], ...rule }],
+  });
+const FROM_OUTSIDE = [probe('ingress', PAGE, 10)];
+const FROM_OTHER_GATEWAY = [probe('bookinfo-gateway-istio', PAGE, 10), probe('bookinfo-gateway-istio', '/other', 3)];
+const [TOKENS] = file('istio/canary-by-token.yaml');
+const TOKENS_OF_REVIEWS = security('RequestAuthentication', 'reviews', { ...(TOKENS?.spec as object), ...ofReviews });
+const WITH_TOKEN = [
+  ...QUESTIONS,
+  probe('productpage-v1', REVIEWS, 5, {
+    headers: { authorization: `Bearer ${readFileSync(join(ROOT, 'istio/tester.jwt'), 'utf8').trim()}` },
+  }),
+];
+
+/** Fields that neither a lesson nor a combination has. */
+const FIELDS: [name: string, manifests: Manifest[], probes?: Probe[]][] = [
+  ['notPrincipals', [policy('x', [{ from: [{ source: { notPrincipals: [principal('productpage')] } }] }])]],
+  ['notNamespaces', [policy('x', [{ from: [{ source: { notNamespaces: [NAMESPACE] } }] }], 'DENY')]],
+  ['notServiceAccounts', [policy('x', [{ from: [{ source: { notServiceAccounts: ['bookinfo-ratings'] } }] }])]],
+  ['notPaths', [policy('x', [{ to: [{ operation: { notPaths: ['/reviews/1'] } }] }])]],
+  ['notPorts', [policy('x', [{ to: [{ operation: { notPorts: ['9080'] } }] }])]],
+  [
+    'notRequestPrincipals',
+    [TOKENS_OF_REVIEWS, policy('x', [{ from: [{ source: { notRequestPrincipals: ['*'] } }] }], 'DENY')],
+    WITH_TOKEN,
+  ],
+  [
+    'request.auth.claims',
+    [TOKENS_OF_REVIEWS, policy('x', [{ when: [{ key: 'request.auth.claims[group]', values: ['testers'] }] }])],
+    WITH_TOKEN,
+  ],
+  ['AUDIT', [policy('x', [{}], 'AUDIT')]],
+  ['exportTo of another namespace', [reviewsRoute([to('v3')], { exportTo: ['istio-system'] })]],
+  ['exportTo of its own namespace', [reviewsRoute([to('v3')], { exportTo: ['.'] })]],
+  ['mirrors', [reviewsRoute([{ ...to('v1'), mirrors: [{ destination: { host: 'reviews', subset: 'v3' } }] }])]],
+  [
+    'portLevelSettings',
+    [
+      mtls('STRICT'),
+      object('networking.istio.io', 'DestinationRule', 'reviews', {
+        host: 'reviews',
+        trafficPolicy: {
+          tls: { mode: 'ISTIO_MUTUAL' },
+          portLevelSettings: [{ port: { number: 9080 }, tls: { mode: 'DISABLE' } }],
+        },
+      }),
+    ],
+  ],
+  ['a host of the own namespace', [gateway(`./${HOST}`)], FROM_OUTSIDE],
+  ['httpsRedirect', [gateway(HOST, { tls: { httpsRedirect: true } })], FROM_OUTSIDE],
+  ['a section that is there', [pageRoute({ sectionName: 'http' })], FROM_OTHER_GATEWAY],
+  ['a section that is not', [pageRoute({ sectionName: 'https' })], FROM_OTHER_GATEWAY],
+  [
+    'ReplaceFullPath',
+    [
+      pageRoute(
+        {},
+        {
+          filters: [
+            { type: 'URLRewrite', urlRewrite: { path: { type: 'ReplaceFullPath', replaceFullPath: '/productpage' } } },
+          ],
+        },
+      ),
+    ],
+    FROM_OTHER_GATEWAY,
+  ],
+];
+const fields = (): Case[] =>
+  FIELDS.map(([name, manifests, probes = QUESTIONS]) => ({
+    name: `field: ${name}`,
+    manifests: manifests.map(placed),
+    probes,
+  }));
+
+export const CASES: Case[] = [...lessons(), ...mistakes(), ...combinations(), ...routeCombinations(), ...fields()];
