@@ -1,12 +1,13 @@
 import { expect } from 'vitest';
+import { stars, type Visitor } from '../../lab/visitor.ts';
 import { kubectl } from './kubectl.ts';
-import { lesson } from './lesson.ts';
-import { stars, type Visitor } from './visitor.ts';
+import { lesson, reaches, seesOnly } from './lesson.ts';
 
 lesson('mysql: ratings from MySQL, under STRICT', async ({ cluster, visitor }) => {
   await cluster.deploy('k8s/bookinfo-mysql.yaml');
   await cluster.deploy('k8s/bookinfo-ratings-v2-mysql.yaml');
   await cluster.apply('istio/virtual-service-ratings-mysql.yaml', 'istio/security-policy.yaml');
+  await reaches('4.2', 'MySQL');
   await starsFollow(visitor, (rating) => {
     const sql = `mariadb -uroot -p"$MARIADB_ROOT_PASSWORD" test -e "UPDATE ratings SET Rating = ${rating} WHERE ReviewID = 1"`;
     return ['mysqldb-v1-0', '--container=mysqldb', '--', 'sh', '-c', sql];
@@ -26,7 +27,7 @@ lesson('mongodb: ratings from MongoDB, under STRICT', async ({ cluster, visitor 
 lesson('egress: details v2 asks Google Books, by TLS that the sidecar adds', async ({ cluster, visitor, skip }) => {
   await cluster.apply('istio/egress-rule-google-apis.yaml', 'istio/virtual-service-details-v2.yaml');
   await cluster.deploy('k8s/bookinfo-details-v2.yaml');
-  const book = () => visitor.get('/api/v1/products/0');
+  const book = () => visitor.get({ path: '/api/v1/products/0' });
   await expect.poll(async () => (await book()).body, { message: 'no more the book of v1' }).not.toContain('PublisherA');
   const { status, body } = await book();
   if (status >= 500) skip(`Google Books does not answer from here: ${status}`);
@@ -38,6 +39,6 @@ lesson('egress: details v2 asks Google Books, by TLS that the sidecar adds', asy
 async function starsFollow(visitor: Visitor, setFirstRating: (rating: number) => string[]): Promise<void> {
   for (const rating of [5, 1, 5]) {
     await kubectl(['exec', ...setFirstRating(rating)]);
-    await visitor.seesOnly(`${rating + 4} stars`, (page) => `${stars(page)} stars`);
+    await seesOnly(visitor, `${rating + 4} stars`, (page) => `${stars(page)} stars`);
   }
 }

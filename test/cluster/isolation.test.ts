@@ -1,24 +1,16 @@
 import { expect } from 'vitest';
+import { health, status } from '../../lab/visitor.ts';
 import { kubectl, run } from './kubectl.ts';
-import { ask, lesson, podWithoutSidecar } from './lesson.ts';
-import { health } from './visitor.ts';
+import { ask, lesson, reaches } from './lesson.ts';
 
 lesson('production: a namespace of its own, STRICT and guarded', async ({ cluster, visitor }) => {
   await cluster.apply('k8s/production.yaml', 'istio/production');
   await cluster.deploy('k8s/production.yaml', 'production');
-  const page = 'productpage.production:9080/productpage';
-  {
-    await using plain = await podWithoutSidecar();
-    expect((await plain.curl(page)).code, 'without a sidecar').toBe(56);
-  }
-  await expect.poll(() => ask('ratings-v1', page), { message: 'from ratings in default' }).toMatch(/^403 RBAC/);
-  // fetch does not let anybody name another host.
-  const curl = async (...args: string[]) =>
-    (await run('curl', ['-s', '-m', '30', '-H', 'Host: bookinfo.production', ...args])).output;
-  await expect.poll(() => curl(`${visitor.gateway}/productpage`)).toContain('Book Reviews');
-  const code = ['-o', '/dev/null', '-w', '%{http_code}', '--data', 'username=jason&passwd=password'];
-  expect(await curl(...code, `${visitor.gateway}/login`), 'signing in is allowed').toBe('302');
-  expect(await curl(...code, `${visitor.gateway}/productpage`), 'any other POST is not').toBe('403');
+  await reaches('3.3', 'guarded');
+  const headers = { host: 'bookinfo.production' };
+  const form = { username: 'jason', passwd: 'password' };
+  expect(status(await visitor.get({ path: '/login', headers, form })), 'signing in is allowed').toBe('302');
+  expect(status(await visitor.get({ headers, form })), 'any other POST is not').toBe('403');
 });
 
 lesson('pod-security: all pods pass Pod Security `restricted`', async () => {

@@ -48,10 +48,9 @@ export function obstacle({ metadata, status }: Pod): string | undefined {
 
 /** Waits until the workloads of a file serve. Answers what keeps them from it on this cluster, if anything. */
 export async function rollOut(file: string, namespace = 'default'): Promise<string | undefined> {
-  const kinds = '--output=jsonpath={range .items[*]}{.kind}/{.metadata.name} {end}';
-  const workloads = (await kubectl(['get', '-f', file, `--namespace=${namespace}`, kinds]))
-    .split(' ')
-    .filter((workload) => /^(Deployment|StatefulSet)/.test(workload));
+  const workloads = (await kubectl(['get', '-f', file, `--namespace=${namespace}`, '--output=name']))
+    .split('\n')
+    .filter((workload) => /^(deployment|statefulset)\.apps\//.test(workload));
   for (const workload of workloads) {
     const status = ['rollout', 'status', workload, `--namespace=${namespace}`, '--timeout=5s'];
     for (const until = Date.now() + 180_000; (await run('kubectl', status)).code !== 0; ) {

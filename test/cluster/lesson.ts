@@ -1,6 +1,10 @@
 import { expect, inject, test } from 'vitest';
+import { ask as answerOf, type Check } from '../../lab/checks.ts';
+import { connect } from '../../lab/kubectl.ts';
+import { Shop } from '../../lab/shop.ts';
+import { momentOf } from '../../lab/steps.ts';
+import { health, type Look, Visitor, type Wish } from '../../lab/visitor.ts';
 import { files, kubectl, type Result, ROUTING, rollOut, run } from './kubectl.ts';
-import { health, Visitor } from './visitor.ts';
 
 /** The cluster during one lesson: what is applied to it is taken away in the end. */
 interface Cluster {
@@ -43,6 +47,39 @@ export const lesson = test.extend<{ visitor: Visitor; cluster: Cluster }>({
     { auto: true },
   ],
 });
+
+/** What is not as these checks want it, each in a sentence. */
+async function failing(checks: Check[]): Promise<string[]> {
+  const shop = await Shop.open(await connect());
+  const found: string[] = [];
+  for (const check of checks) {
+    const { ok, found: seen, causes = [] } = await answerOf(check, shop);
+    if (!ok) found.push([`${check.wanted}: ${seen}`, ...causes].join('; '));
+  }
+  return found;
+}
+
+/** Waits until the cluster does what is wanted: rules take some seconds to arrive everywhere. */
+export const sees = (...checks: Check[]): Promise<void> =>
+  expect.poll(() => failing(checks), { timeout: 120_000 }).toEqual([]);
+
+/**
+ * Waits until a step of docs/lab.md is done, or one of its moments is there, as `npx pnpm@12 lab check` asks a student's
+ * cluster for it: recognized by what is declared, and then by what the cluster does.
+ */
+export async function reaches(step: string, name?: string): Promise<void> {
+  const moment = momentOf(step, name);
+  if (name) {
+    const shop = await Shop.open(await connect());
+    const undeclared = moment.checks.filter((it) => it.declared?.(shop) === false).map(({ wanted }) => wanted);
+    expect(undeclared, `not by the rules of ${step}, ${name}; unknown: ${shop.unknown}`).toEqual([]);
+  }
+  await sees(...moment.checks);
+}
+
+/** Waits until every page looks so. */
+export const seesOnly = (visitor: Visitor, wanted: string, look: Look, wish?: Wish): Promise<void> =>
+  expect.poll(() => visitor.tally(12, look, wish)).toEqual({ [wanted]: 12 });
 
 /** What a program in a pod is answered: status and body, or why there was no answer. */
 export async function ask(deployment: string, url: string, method = 'GET', namespace = 'default'): Promise<string> {

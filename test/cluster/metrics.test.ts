@@ -1,7 +1,7 @@
 import { expect } from 'vitest';
+import { health } from '../../lab/visitor.ts';
 import { exists, kubectl, list } from './kubectl.ts';
 import { lesson } from './lesson.ts';
-import { health } from './visitor.ts';
 
 lesson('metrics: the sidecar hands out its metrics and those of the service together', async () => {
   const ratings = ['exec', 'deployment/ratings-v1', '--container=ratings', '--'];
