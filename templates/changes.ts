@@ -29,12 +29,18 @@ export function schemaOf(service: string): string {
 
 const capital = (name: string) => `${name[0]?.toUpperCase()}${name.slice(1)}`;
 
-/** What becomes of the repository. Nothing is written. @throws {Error} when a file is not as expected, with its name */
-export function changesFor(options: ServiceOptions): Changes {
-  const { name, calledByPage, store } = options;
+type Edit = (file: string, ...edits: [at: string | RegExp, text: string][]) => void;
+
+/** The text of a file, by its path from the root. */
+type Read = (file: string) => string;
+
+const fromRoot: Read = (file) => readFileSync(join(ROOT, file), 'utf8');
+
+/** Edits the files that are read, into `changes`. The edit throws an `Error` when a file is not as expected, with its name. */
+function editor(read: Read): { changes: Changes; edit: Edit } {
   const changes: Changes = new Map();
-  const edit = (file: string, ...edits: [at: string | RegExp, text: string][]) => {
-    let text = changes.get(file) ?? readFileSync(join(ROOT, file), 'utf8');
+  const edit: Edit = (file, ...edits) => {
+    let text = changes.get(file) ?? read(file);
     for (const [at, replacement] of edits) {
       const changed = text.replace(at, replacement);
       if (changed === text) throw new Error(`${file} has no ${at}: add the service by hand, as docs/extending.md says`);
@@ -42,8 +48,15 @@ export function changesFor(options: ServiceOptions): Changes {
     }
     changes.set(file, text);
   };
+  return { changes, edit };
+}
 
-  for (const [file, text] of fromTemplate(options)) changes.set(file, text);
+/** What becomes of the repository. Nothing is written. @throws {Error} when a file is not as expected, with its name */
+export function changesFor(options: ServiceOptions): Changes {
+  const { name, calledByPage, store } = options;
+  const { changes, edit } = editor(fromRoot);
+  for (const made of [fromTemplate(options), deploymentOf(options)])
+    for (const [file, text] of made) changes.set(file, text);
 
   const variable = name.toUpperCase();
   edit('packages/contract/src/index.ts', [/$/, `export { ${capital(name)} } from './${name}.ts';\n`]);
@@ -66,49 +79,6 @@ export function changesFor(options: ServiceOptions): Changes {
     edit('README.md', [
       /^(?=\| `OTEL_\*` \|)/m,
       `| \`DATABASE_FILE\` | \`:memory:\` | ${name} | where it keeps its state |\n`,
-    ]);
-
-  edit('docker-bake.hcl', [/(?<=^ {2}default = \[[^\]]*"ratings"[^\]]*)(?=\])/m, `, "${name}"`]);
-  edit('docker-compose.yml', [
-    /^(?= {2}# --- profile lab-faults)/m,
-    `  ${name}-v1:
-    <<: *service
-    image: \${IMAGE_PREFIX}/${name}:\${IMAGE_TAG}
-    build: { context: ., args: { SERVICE: ${name}, NODE_IMAGE: "\${NODE_IMAGE}" } }
-    hostname: ${name}-v1
-    networks: { default: { aliases: [${name}] } }
-    environment: { <<: *environment, SERVICE_VERSION: v1 }
-
-`,
-  ]);
-  edit('compose/prometheus.yml', [/(?<=^( *)- details-v1\n)/m, `$1- ${name}-v1\n`]);
-
-  const details = 'k8s/kustomize/app/details';
-  for (const file of filesBelow(join(ROOT, details)))
-    changes.set(
-      `k8s/kustomize/app/${name}/${file}`,
-      readFileSync(join(ROOT, details, file), 'utf8').replaceAll('details', name),
-    );
-  edit('k8s/kustomize/app/kustomization.yaml', [/(?<=^ {2}- details\n)/m, `  - ${name}\n`]);
-
-  for (const [file, policy] of [
-    ['istio/destination-rule-all.yaml', ''],
-    ['istio/destination-rule-all-mtls.yaml', '  trafficPolicy:\n    tls:\n      mode: ISTIO_MUTUAL\n'],
-  ] as const)
-    edit(file, [
-      /$/,
-      `---
-apiVersion: networking.istio.io/v1
-kind: DestinationRule
-metadata:
-  name: ${name}
-spec:
-  host: ${name}
-${policy}  subsets:
-    - name: v1
-      labels:
-        version: v1
-`,
     ]);
 
   allow(options, edit);
@@ -162,6 +132,67 @@ ${policy}  subsets:
   }
   return changes;
 }
+
+/**
+ * What makes of a service an image, a container, and a workload of a cluster as the others are.
+ * @param read gives the files as they are without it
+ */
+export function deploymentOf({ name, store }: Pick<ServiceOptions, 'name' | 'store'>, read: Read = fromRoot): Changes {
+  const { changes, edit } = editor(read);
+  edit('docker-bake.hcl', [/(?<=^ {2}default = \[[^\]]*"ratings"[^\]]*)(?=\])/m, `, "${name}"`]);
+  edit('docker-compose.yml', [
+    /^(?= {2}# --- profile lab-faults)/m,
+    `  ${name}-v1:
+    <<: *service
+    image: \${IMAGE_PREFIX}/${name}:\${IMAGE_TAG}
+    build: { context: ., args: { SERVICE: ${name}, NODE_IMAGE: "\${NODE_IMAGE}" } }
+    hostname: ${name}-v1
+    networks: { default: { aliases: [${name}] } }
+    environment: { <<: *environment, SERVICE_VERSION: v1 }
+
+`,
+  ]);
+  edit('compose/prometheus.yml', [/(?<=^( *)- details-v1\n)/m, `$1- ${name}-v1\n`]);
+
+  const details = 'k8s/kustomize/app/details';
+  for (const file of filesBelow(join(ROOT, details)))
+    changes.set(`k8s/kustomize/app/${name}/${file}`, read(`${details}/${file}`).replaceAll('details', name));
+  if (store) edit(`k8s/kustomize/app/${name}/v1/deployment.yaml`, [/$/, stateOf(name)]);
+  edit('k8s/kustomize/app/kustomization.yaml', [/(?<=^ {2}- details\n)/m, `  - ${name}\n`]);
+
+  for (const [file, policy] of [
+    ['istio/destination-rule-all.yaml', ''],
+    ['istio/destination-rule-all-mtls.yaml', '  trafficPolicy:\n    tls:\n      mode: ISTIO_MUTUAL\n'],
+  ] as const)
+    edit(file, [
+      /$/,
+      `---
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata:
+  name: ${name}
+spec:
+  host: ${name}
+${policy}  subsets:
+    - name: v1
+      labels:
+        version: v1
+`,
+    ]);
+  return changes;
+}
+
+/** Where a pod keeps state: the end of its Deployment. */
+const stateOf = (name: string) => `            - name: DATABASE_FILE
+              value: /state/${name}.db
+          volumeMounts:
+            - name: state
+              mountPath: /state
+      volumes:
+        # The root file system is read-only. What is here outlives the container, not the pod.
+        - name: state
+          emptyDir: {}
+`;
 
 /** The template's files with what was chosen. */
 function fromTemplate({ name, calls, store }: ServiceOptions): Changes {
@@ -218,10 +249,7 @@ function chosen(text: string, calls: readonly string[], store: boolean): string 
 }
 
 /** Who may ask it and whom it may ask, where nothing is allowed that is not said. */
-function allow(
-  { name, calls, calledByPage, store }: ServiceOptions,
-  edit: (file: string, ...edits: [RegExp, string][]) => void,
-) {
+function allow({ name, calls, calledByPage, store }: ServiceOptions, edit: Edit) {
   const file = 'istio/authorization-least-privilege.yaml';
   if (calledByPage)
     edit(file, [
