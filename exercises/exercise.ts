@@ -95,7 +95,7 @@ program
   .action(async (word, { cluster, context, json }) => {
     const name = await chosen(word);
     const exercise = await loadExercise(name);
-    if (cluster && !exercise.cluster) throw new Refusal(`${name} has nothing to ask on a cluster.`);
+    if (cluster && !exercise.openInCluster) throw new Refusal(`${name} has nothing to ask on a cluster.`);
     const missing = await missingProgram(exercise);
     if (missing) throw new Obstacle(`${name} needs ${missing}, which is not on your PATH`, readmeOf(name));
     const access = cluster ? await connectCluster(context) : undefined;

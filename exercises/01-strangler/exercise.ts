@@ -2,7 +2,10 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { addressOf, explain, type Manifest, Refusal } from '@bookinfo/mesh';
 import { parseAllDocuments } from 'yaml';
-import { defineExercise, Finding, hold } from '../check/exercise.ts';
+import type { Span } from '../../local/otlp.ts';
+import { type ClusterAccess, defineExercise, eventually, Finding, hold } from '../check/exercise.ts';
+import { openPods } from '../check/pods.ts';
+import type { Answer, Services } from '../check/services.ts';
 import { openShop, type Shop } from '../check/shop.ts';
 
 const LIST = '/api/v1/products';
@@ -20,13 +23,14 @@ const ORIGINAL = JSON.stringify([
 ]);
 /** What nobody but a link says. */
 const RECOGNISABLE = [{ id: 0, title: 'Said by the link', descriptionHtml: 'Not in any list.' }];
+const NOT_LOOKED_AT = 'the answer is used without a look at answer.ok';
+/** At least so many while the list moves in a cluster. */
+const SWITCH_REQUESTS = 300;
 /** Beyond the 3 s that productpage waits for any backend. */
 const TOO_LATE_MS = 8000;
 
-const listOf = async (shop: Shop, service: string): Promise<string> => {
-  const { status, text } = await shop.ask(service, LIST);
-  return status === 200 ? text : `${status} ${text}`;
-};
+const told = ({ status, text }: Answer): string => (status === 200 ? text : `${status} ${text}`);
+const listOf = async (services: Services, service: string): Promise<string> => told(await services.ask(service, LIST));
 
 const BACKENDS = 'services/productpage/src/backends.ts and routes/api.ts';
 
@@ -65,24 +69,133 @@ function answersAtTheGateway(tree: string): (method: string, path: string) => st
   };
 }
 
-interface Context extends Shop {
-  tree: string;
+/** The paths that stay where they are. */
+const OTHERS = [
+  ['GET', `${LIST}/0`],
+  ['GET', `${LIST}/0/reviews`],
+  ['GET', '/productpage'],
+  ['GET', '/static/style.css'],
+  ['POST', '/login'],
+] as const;
+const TAKES_MORE = 'the rule takes more than the list with it, or a rule that was there before is missing';
+const NOT_BOUND = 'the rule is not bound to bookinfo-gateway, or one above it matches first';
+const EXPLAIN = `${RULE}; npx pnpm@12 lab explain -f istio/bookinfo-gateway.yaml -f ${RULE} GET http://localhost${LIST}`;
+
+interface Context extends AsyncDisposable {
+  services: Services;
+  /** How the way in is changed, and who answers what then. */
+  gateway: {
+    /** @throws {Finding} unless the list is answered by catalog with the rule, and nobody who asks meanwhile is without it */
+    change(): Promise<void>;
+    /** Who answers with the rule. */
+    who(method: string, path: string): Promise<string>;
+  };
 }
 
-export default defineExercise<Context>({
+interface Offline extends Context {
+  services: Shop;
+}
+
+/** At the gateway of a cluster: the rule comes and goes while the list is asked for. */
+function gatewayOf(tree: string, services: Services, { kubectl }: ClusterAccess): Context['gateway'] {
+  const route = (file: string) => kubectl('apply', `--filename=${join(tree, file)}`);
+  const workloadOf = ({ headers }: Answer) => headers.get('x-pod-name')?.replace(/(-[a-z0-9]+){2}$/, '');
+  return {
+    async change() {
+      const lists: Answer[] = [];
+      const ask = async (times: number) => {
+        for (let i = 0; i < times; i++) lists.push(await services.ask('the gateway', LIST));
+      };
+      const askUntil = (workload: string) =>
+        eventually(
+          async () => {
+            await ask(1);
+            return workloadOf(lists.at(-1) as Answer) === workload || undefined;
+          },
+          () => ({
+            expected: `GET ${LIST} is answered by ${workload}`,
+            seen: `${workloadOf(lists.at(-1) as Answer) ?? told(lists.at(-1) as Answer)}`,
+            cause: NOT_BOUND,
+            look: EXPLAIN,
+          }),
+          30_000,
+        );
+      await ask(SWITCH_REQUESTS / 3);
+      await route(RULE);
+      await askUntil('catalog-v1');
+      await ask(SWITCH_REQUESTS / 3);
+      await route('istio/bookinfo-gateway.yaml');
+      await askUntil('productpage-v1');
+      await ask(SWITCH_REQUESTS / 3);
+      const others = lists.map(told).filter((it) => it !== ORIGINAL);
+      hold(others.length === 0, {
+        expected: `the same list ${lists.length} times, while it moves to catalog and back`,
+        seen: `${others.length} times another answer: ${others[0]?.slice(0, 200)}`,
+        look: EXPLAIN,
+      });
+      await route(RULE);
+      await askUntil('catalog-v1');
+    },
+    async who(method, path) {
+      const answer = await services.ask('the gateway', path, { method });
+      const workload = workloadOf(answer) ?? 'the gateway';
+      return answer.status === 404 ? `${workload}: 404` : workload;
+    },
+  };
+}
+
+/** As the model of the mesh sees the files. */
+function modelOf(tree: string): Context['gateway'] {
+  const who = async (method: string, path: string) => answersAtTheGateway(tree)(method, path);
+  return {
+    who,
+    async change() {
+      const seen = await who('GET', LIST);
+      hold(seen === 'catalog-v1', {
+        expected: `GET ${LIST} is answered by catalog-v1`,
+        seen,
+        cause: NOT_BOUND,
+        look: EXPLAIN,
+      });
+    },
+  };
+}
+
+/** Whether one of the spans above it in the trace is of this service. */
+const isBelow = (spans: readonly Span[], service: string, span: Span | undefined): boolean => {
+  const parent = spans.find(({ spanId }) => spanId === span?.parentSpanId);
+  return parent !== undefined && (parent.resource['service.name'] === service || isBelow(spans, service, parent));
+};
+
+export default defineExercise<Context, Offline>({
   title: { en: 'The list of products leaves the page', ko: '상품 목록이 페이지에서 떨어져 나옵니다' },
   day: 1,
   minutes: 60,
+  services: { catalog: {} },
   async open(tree, { signal }) {
-    const shop = await openShop(tree, signal, async (it) => {
+    const services = await openShop(tree, signal, async (it) => {
       await Promise.all(['productpage-v1', 'details-v1', 'reviews-v1', 'catalog-v1'].map((name) => it.start(name)));
     });
-    return { ...shop, tree };
+    return { services, gateway: modelOf(tree), [Symbol.asyncDispose]: () => services[Symbol.asyncDispose]() };
+  },
+  async openInCluster(tree, { signal, cluster }) {
+    const wayIn = () => cluster.kubectl('apply', `--filename=${join(tree, 'istio/bookinfo-gateway.yaml')}`);
+    const services = await openPods(cluster, { workloads: ['productpage-v1', 'catalog-v1'], signal });
+    await wayIn();
+    return {
+      services,
+      gateway: gatewayOf(tree, services, cluster),
+      async [Symbol.asyncDispose]() {
+        await wayIn();
+        await services[Symbol.asyncDispose]();
+      },
+    };
   },
   questions: [
     {
       name: 'catalog answers what productpage always has, byte for byte',
-      async ask(shop) {
+      offline: 'nobody is let in to catalog yet; what it answers is seen when the list has moved',
+      async ask({ services: shop }) {
         const seen = await listOf(shop, 'catalog');
         hold(seen === ORIGINAL, {
           expected: `GET ${LIST} of catalog answers ${ORIGINAL.slice(0, 60)}…`,
@@ -94,7 +207,8 @@ export default defineExercise<Context>({
     },
     {
       name: 'productpage passes on what catalog says',
-      async ask(shop) {
+      offline: 'a rule of the mesh cannot change an answer',
+      async ask({ services: shop }) {
         const link = shop.link('productpage', 'catalog');
         link.fate = () => ({ status: 200, body: RECOGNISABLE });
         const seen = await listOf(shop, 'productpage');
@@ -114,38 +228,46 @@ export default defineExercise<Context>({
     },
     {
       name: 'one trace goes through both',
-      async ask(shop) {
-        const { traceId } = await shop.ask('productpage', LIST);
-        await shop.trace(traceId, 'one trace, in which productpage calls catalog', (spans) => {
+      async ask({ services }) {
+        const { traceId } = await services.ask('productpage', LIST);
+        await services.trace(traceId, 'one trace, in which productpage calls catalog', (spans) => {
           const server = spans.find((it) => it.resource['service.name'] === 'catalog' && it.kind === 2);
-          const caller = spans.find((it) => it.spanId === server?.parentSpanId);
-          return caller?.resource['service.name'] === 'productpage';
+          return isBelow(spans, 'productpage', server);
+        });
+      },
+    },
+    {
+      name: 'a catalog that fails does not reach the client',
+      async ask({ services }) {
+        const seen = await services.disturb('catalog', { status: 503 }, () => listOf(services, 'productpage'));
+        hold(seen === ORIGINAL, {
+          expected: 'the old list while catalog answers 503',
+          seen: seen.slice(0, 200),
+          cause: NOT_LOOKED_AT,
+          look: BACKENDS,
         });
       },
     },
     {
       name: 'a catalog that answers nonsense does not reach the client',
-      async ask(shop) {
+      offline: 'a rule of the mesh cannot change an answer',
+      async ask({ services: shop }) {
         const link = shop.link('productpage', 'catalog');
-        for (const [fate, what] of [
-          [{ status: 200, body: { oops: true } }, 'answers {"oops":true}'],
-          [{ status: 503 }, 'answers 503'],
-        ] as const) {
-          link.fate = () => fate;
-          const seen = await listOf(shop, 'productpage');
-          hold(seen === ORIGINAL, {
-            expected: `the old list while catalog ${what}`,
-            seen: seen.slice(0, 200),
-            cause: 'the answer is used without a look at answer.ok',
-            look: BACKENDS,
-          });
-        }
+        link.fate = () => ({ status: 200, body: { oops: true } });
+        const seen = await listOf(shop, 'productpage');
         link.fate = () => 'pass';
+        hold(seen === ORIGINAL, {
+          expected: 'the old list while catalog answers {"oops":true}',
+          seen: seen.slice(0, 200),
+          cause: NOT_LOOKED_AT,
+          look: BACKENDS,
+        });
       },
     },
     {
       name: 'a slow catalog does not keep the client waiting',
-      async ask(shop) {
+      offline: 'whether productpage waited to the end is seen on the way between the two',
+      async ask({ services: shop }) {
         const link = shop.link('productpage', 'catalog');
         link.passed.length = 0;
         link.fate = () => ({ delayMs: TOO_LATE_MS });
@@ -162,16 +284,18 @@ export default defineExercise<Context>({
     },
     {
       name: 'without catalog, the list and the page are there all the same',
-      async ask(shop) {
-        await shop.kill('catalog-v1');
-        const seen = await listOf(shop, 'productpage');
+      async ask({ services }) {
+        const [seen, page] = await services.without(
+          'catalog-v1',
+          async () =>
+            [await listOf(services, 'productpage'), await services.ask('productpage', '/productpage')] as const,
+        );
         hold(seen === ORIGINAL, {
           expected: 'the old list while catalog is stopped',
           seen: seen.slice(0, 200),
           cause: 'there is no fallback',
           look: BACKENDS,
         });
-        const page = await shop.ask('productpage', '/productpage');
         hold(page.status === 200 && page.text.includes('The Comedy of Errors'), {
           expected: 'the product page with its title while catalog is stopped',
           seen: `${page.status}`,
@@ -181,27 +305,14 @@ export default defineExercise<Context>({
     },
     {
       name: 'the gateway sends the list to catalog, and everything else to productpage',
-      async ask({ tree }) {
-        const answers = answersAtTheGateway(tree);
-        const list = answers('GET', LIST);
-        hold(list === 'catalog-v1', {
-          expected: `GET ${LIST} is answered by catalog-v1`,
-          seen: list,
-          cause: 'the rule is not bound to bookinfo-gateway, or one above it matches first',
-          look: `${RULE}; npx pnpm@12 lab explain -f istio/bookinfo-gateway.yaml -f ${RULE} GET http://localhost${LIST}`,
-        });
-        for (const [method, path] of [
-          ['GET', `${LIST}/0`],
-          ['GET', `${LIST}/0/reviews`],
-          ['GET', '/productpage'],
-          ['GET', '/static/style.css'],
-          ['POST', '/login'],
-        ] as const) {
-          const seen = answers(method, path);
+      async ask({ gateway }) {
+        await gateway.change();
+        for (const [method, path] of OTHERS) {
+          const seen = await gateway.who(method, path);
           hold(seen === 'productpage-v1', {
             expected: `${method} ${path} is answered by productpage-v1`,
             seen,
-            cause: 'the rule takes more than the list with it, or a rule that was there before is missing',
+            cause: TAKES_MORE,
             look: RULE,
           });
         }
@@ -215,6 +326,14 @@ export default defineExercise<Context>({
       'asks-nobody': 'catalog was not asked',
       'no-fallback': 'without a look at answer.ok',
       patient: "waited for catalog's late answer",
+      prefix: 'takes more than the list with it',
+      'no-gateway': 'not bound to bookinfo-gateway',
+    },
+    inCluster: {
+      start: 'the Deployment catalog-v1 in the cluster',
+      'asks-nobody': 'in which productpage calls catalog',
+      'other-shape': 'the same list',
+      'no-fallback': 'without a look at answer.ok',
       prefix: 'takes more than the list with it',
       'no-gateway': 'not bound to bookinfo-gateway',
     },

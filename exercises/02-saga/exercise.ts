@@ -2,7 +2,9 @@ import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { defineExercise, eventually, hold } from '../check/exercise.ts';
 import { type Fate, meanwhile } from '../check/link.ts';
-import { openShop, type Shop } from '../check/shop.ts';
+import { openPods } from '../check/pods.ts';
+import type { Answer, Services } from '../check/services.ts';
+import { dice, openShop, type Shop } from '../check/shop.ts';
 
 const PRICE = 12;
 const PURSE = 100;
@@ -21,8 +23,16 @@ interface Order {
 
 /** The three services, and every order that was placed there. */
 interface Context extends AsyncDisposable {
-  shop: Shop;
+  services: Services;
   placed: Order[];
+  /** Does `work` while payments is asked in vain: where links can do that, it has taken the money. */
+  silence<T>(work: () => Promise<T>): Promise<T>;
+  /** Does `work` while all that can go wrong does. */
+  badDay<T>(work: () => Promise<T>): Promise<T>;
+}
+
+interface Offline extends Context {
+  services: Shop;
 }
 
 const startOrders = (shop: Shop) =>
@@ -36,12 +46,12 @@ const newOrder = (productId: number, quantity = 1): Order => ({
 });
 
 /** Asks for an order, as often as it takes to get an answer. */
-async function place({ shop, placed }: Context, order: Order) {
+async function place({ services, placed }: Context, order: Order) {
   if (!placed.includes(order)) placed.push(order);
   const { orderId, ...json } = order;
   return eventually(
     async () => {
-      const answer = await shop.ask('orders', `/orders/${orderId}`, { method: 'PUT', json });
+      const answer = await services.ask('orders', `/orders/${orderId}`, { method: 'PUT', json });
       return answer.status === 0 ? undefined : answer;
     },
     () => ({
@@ -49,11 +59,23 @@ async function place({ shop, placed }: Context, order: Order) {
       seen: 'a broken connection, again and again',
       look: SAGA,
     }),
+    PATIENCE_MS,
   );
 }
 
-async function stateOf({ shop }: Context, { orderId }: Order): Promise<string> {
-  const answer = await shop.ask('orders', `/orders/${orderId}`);
+/** The answer to a `GET`, as soon as there is one. */
+const read = ({ services }: Context, service: string, path: string): Promise<Answer> =>
+  eventually(
+    async () => {
+      const answer = await services.ask(service, path);
+      return answer.status === 0 ? undefined : answer;
+    },
+    () => ({ expected: `an answer to GET ${path}`, seen: `nobody answers for ${service}` }),
+    PATIENCE_MS,
+  );
+
+async function stateOf(context: Context, { orderId }: Order): Promise<string> {
+  const answer = await read(context, 'orders', `/orders/${orderId}`);
   return answer.status === 200 ? String((answer.json() as { state: unknown }).state) : `answered ${answer.status}`;
 }
 
@@ -70,10 +92,10 @@ const end = (context: Context, order: Order, cause: string, deadlineMs = PATIENC
   );
 };
 
-const moneyTaken = async ({ shop }: Context) =>
-  ((await shop.ask('payments', '/money')).json() as { taken: number }).taken;
-const booksHeld = async ({ shop }: Context, productId: number) =>
-  ((await shop.ask('stock', `/stock/${productId}`)).json() as { held: number }).held;
+const moneyTaken = async (context: Context) =>
+  ((await read(context, 'payments', '/money')).json() as { taken: number }).taken;
+const booksHeld = async (context: Context, productId: number) =>
+  ((await read(context, 'stock', `/stock/${productId}`)).json() as { held: number }).held;
 
 /** Every book that is held and every coin that was taken belongs to a confirmed order. To be asked when all are at an end. */
 async function balance(context: Context, cause: string): Promise<void> {
@@ -100,19 +122,37 @@ async function balance(context: Context, cause: string): Promise<void> {
   }
 }
 
-/** The same numbers in every run: a check that fails fails again. */
-function dice(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state * 1_664_525 + 1_013_904_223) % 2 ** 32;
-    return state / 2 ** 32;
+/** On the links nearly everything goes wrong. */
+function badLinks<T>({ services: shop }: Offline, work: () => Promise<T>): Promise<T> {
+  const roll = dice(1);
+  const bad = (): Fate => {
+    const fate = roll();
+    return fate < 0.1 ? 'refuse' : fate < 0.25 ? 'cut' : fate < 0.35 ? 'repeat' : 'pass';
   };
+  const hops = [shop.link('orders', 'stock'), shop.link('orders', 'payments'), shop.link('client', 'orders')];
+  for (const hop of hops) hop.fate = ({ method }) => (method === 'GET' ? 'pass' : bad());
+  return work().finally(() => {
+    for (const hop of hops) hop.fate = () => 'pass';
+  });
 }
 
-export default defineExercise<Context>({
+/** Half of what payments is asked fails on the way, and pods end in the middle of it. */
+const badMesh = <T>({ services }: Context, work: () => Promise<T>): Promise<T> =>
+  services.disturb('payments', { status: 503, share: 0.5 }, async () => {
+    const crashes = async () => {
+      for (const workload of ['payments-v1', 'stock-v1', 'orders-v1']) await services.crash(workload);
+    };
+    const [worked, crashed] = await Promise.allSettled([work(), crashes()]);
+    if (worked.status === 'rejected') throw worked.reason;
+    if (crashed.status === 'rejected') throw crashed.reason;
+    return worked.value;
+  });
+
+export default defineExercise<Context, Offline>({
   title: { en: 'Buy a book, or leave no trace of it', ko: '책을 사거나, 아무것도 남기지 않거나' },
   day: 1,
   minutes: 90,
+  services: { orders: { store: true }, stock: { store: true }, payments: { store: true } },
 
   async open(tree, { signal }) {
     const shop = await openShop(tree, signal, async (opened) => {
@@ -122,7 +162,27 @@ export default defineExercise<Context>({
         startOrders(opened),
       ]);
     });
-    return { shop, placed: [], [Symbol.asyncDispose]: () => shop[Symbol.asyncDispose]() };
+    const context: Offline = {
+      services: shop,
+      placed: [],
+      silence: (work) =>
+        meanwhile(shop.link('orders', 'payments'), ({ method }) => (method === 'PUT' ? 'cut' : 'refuse'), work),
+      badDay: (work) => badLinks(context, work),
+      [Symbol.asyncDispose]: () => shop[Symbol.asyncDispose](),
+    };
+    return context;
+  },
+  async openInCluster(_tree, { signal, cluster }) {
+    const workloads = ['orders-v1', 'stock-v1', 'payments-v1'];
+    const services = await openPods(cluster, { workloads, anew: true, signal });
+    const context: Context = {
+      services,
+      placed: [],
+      silence: (work) => services.disturb('payments', { status: 503 }, work),
+      badDay: (work) => badMesh(context, work),
+      [Symbol.asyncDispose]: () => services[Symbol.asyncDispose](),
+    };
+    return context;
   },
 
   questions: [
@@ -152,10 +212,8 @@ export default defineExercise<Context>({
           cause: 'what was done before the refusal is not undone',
           look: SAGA,
         });
-        await meanwhile(
-          context.shop.link('orders', 'stock'),
-          ({ method }) => (method === 'PUT' ? { status: 409, body: { error: 'not enough books are left' } } : 'pass'),
-          () => place(context, orders[1] as Order),
+        await context.services.disturb('stock', { status: 409, methods: ['PUT'] }, () =>
+          place(context, orders[1] as Order),
         );
         hold((await end(context, orders[1] as Order, 'a refusal of stock is the end')) === 'cancelled', {
           expected: 'an order that stock refuses is cancelled',
@@ -169,11 +227,7 @@ export default defineExercise<Context>({
       name: 'Whoever asks twice buys once',
       async ask(context) {
         const order = newOrder(2, 2);
-        await meanwhile(
-          context.shop.link('client', 'orders'),
-          () => 'repeat',
-          () => place(context, order),
-        );
+        await Promise.all([place(context, order), place(context, order)]);
         await place(context, order);
         await end(context, order, 'two requests for one order get in each other’s way');
         await balance(context, 'the second request for an order is taken for a second order');
@@ -181,12 +235,13 @@ export default defineExercise<Context>({
     },
     {
       name: 'A step whose answer is lost is not done twice',
+      offline: 'a rule of the mesh keeps requests from arriving, and loses no answer',
       async ask(context) {
         for (const service of ['stock', 'payments']) {
           const order = newOrder(3);
           let lost = 0;
           await meanwhile(
-            context.shop.link('orders', service),
+            context.services.link('orders', service),
             ({ method }) => (method === 'PUT' && lost++ === 0 ? 'cut' : 'pass'),
             () => place(context, order),
           );
@@ -202,41 +257,53 @@ export default defineExercise<Context>({
       name: 'A step that never answers is undone, last things first',
       async ask(context) {
         const order = newOrder(4);
-        const payments = context.shop.link('orders', 'payments');
-        payments.passed.length = 0;
-        // The money is taken, nobody learns of it, and for a while it cannot be given back.
-        await meanwhile(
-          payments,
-          ({ method }) => (method === 'PUT' ? 'cut' : 'refuse'),
-          async () => {
-            await place(context, order);
-            await eventually(
-              () => payments.passed.find(({ method }) => method === 'DELETE'),
-              () => ({
-                expected: 'money is given back when payments did not answer, for it may have been taken',
-                seen: 'payments is not asked to',
-                cause: 'no answer is taken for a refusal',
-                look: SAGA,
-              }),
-            );
-            const held = await booksHeld(context, order.productId);
-            hold(held === order.quantity, {
-              expected: 'the book stays held as long as its money has not been given back',
-              seen: 'it is on the shelf again, and the money is still with us',
-              cause: 'what was done first is undone first',
-              look: SAGA,
-            });
-          },
-        );
+        await context.silence(async () => {
+          await place(context, order);
+          const state = await stateOf(context, order);
+          hold(state === 'pending', {
+            expected: 'money is given back when payments did not answer, for it may have been taken',
+            seen: `the order is ${state}, and payments has heard nothing of it`,
+            cause: 'no answer is taken for a refusal',
+            look: SAGA,
+          });
+          const held = await booksHeld(context, order.productId);
+          hold(held === order.quantity, {
+            expected: 'the book stays held as long as its money has not been given back',
+            seen: 'it is on the shelf again, and the money may still be with us',
+            cause: 'what was done first is undone first',
+            look: SAGA,
+          });
+        });
         const state = await end(context, order, 'undoing is given up when it fails once');
         hold(state === 'cancelled', { expected: 'the order is cancelled', seen: state, look: SAGA });
         await balance(context, 'a step without an answer is not undone');
       },
     },
     {
-      name: 'Orders goes on where it was killed, at every step',
+      name: 'An order that is pending when orders ends is not forgotten',
       async ask(context) {
-        const { shop } = context;
+        const order = newOrder(5);
+        await context.silence(async () => {
+          await place(context, order);
+          await context.services.crash('orders-v1');
+          const state = await stateOf(context, order);
+          hold(state === 'pending', {
+            expected: 'the order is pending when orders begins again',
+            seen: state,
+            cause: 'where an order stands is kept in memory',
+            look: SAGA,
+          });
+        });
+        const state = await end(context, order, 'nobody goes on with what was pending when orders began');
+        hold(state === 'cancelled', { expected: 'the order is cancelled', seen: state, look: SAGA });
+        await balance(context, 'what was pending is not undone to the end');
+      },
+    },
+    {
+      name: 'Orders goes on where it was killed, at every step',
+      offline: 'no step lasts long enough to be hit from outside of its pod',
+      async ask(context) {
+        const { services: shop } = context;
         for (const [service, method, fate] of [
           ['stock', 'PUT', 'refuse'],
           ['stock', 'PUT', 'cut'],
@@ -280,26 +347,20 @@ export default defineExercise<Context>({
     {
       name: '200 orders on a bad day: every coin and every book belongs to a confirmed order',
       async ask(context) {
-        const { shop } = context;
-        const roll = dice(1);
-        const bad = (): Fate => {
-          const fate = roll();
-          return fate < 0.1 ? 'refuse' : fate < 0.25 ? 'cut' : fate < 0.35 ? 'repeat' : 'pass';
-        };
+        const roll = dice(2);
         const orders = Array.from({ length: 200 }, (_, i) =>
-          newOrder(10 + (i % 3), roll() < 0.2 ? TOO_MANY : 1 + (i % 3)),
+          newOrder(10 + (i % 20), roll() < 0.2 ? TOO_MANY : 1 + (i % 3)),
         );
         const queue = [...orders];
-        const hops = [shop.link('orders', 'stock'), shop.link('orders', 'payments'), shop.link('client', 'orders')];
-        for (const hop of hops) hop.fate = ({ method }) => (method === 'GET' ? 'pass' : bad());
-        await Promise.all(
-          Array.from({ length: 10 }, async () => {
-            for (let order = queue.pop(); order; order = queue.pop()) await place(context, order);
-          }),
-        );
-        for (const order of orders)
-          await end(context, order, 'undoing is given up, or in the way of another try', 120_000);
-        for (const hop of hops) hop.fate = () => 'pass';
+        await context.badDay(async () => {
+          await Promise.all(
+            Array.from({ length: 10 }, async () => {
+              for (let order = queue.pop(); order; order = queue.pop()) await place(context, order);
+            }),
+          );
+          for (const order of orders)
+            await end(context, order, 'undoing is given up, or in the way of another try', 120_000);
+        });
         await balance(context, 'lost answers, repeated and refused requests, all at once');
       },
     },
@@ -308,7 +369,7 @@ export default defineExercise<Context>({
       async ask(context) {
         const answer = await place(context, newOrder(6, TOO_MANY));
         const steps = ['PUT /reservations/{orderId}', 'PUT /payments/{orderId}', 'DELETE /reservations/{orderId}'];
-        await context.shop.trace(answer.traceId, `one trace from orders through ${steps.join(', ')}`, (spans) =>
+        await context.services.trace(answer.traceId, `one trace from orders through ${steps.join(', ')}`, (spans) =>
           steps.every((step) => spans.some(({ name, kind }) => kind === 2 && name === step)),
         );
       },
@@ -322,6 +383,12 @@ export default defineExercise<Context>({
       'first-things-first': 'the book stays held as long as its money has not been given back',
       'in-memory': 'where an order stands is kept in memory',
       'new-id-for-each-try': 'asked again under another id',
+    },
+    inCluster: {
+      start: 'what was done before the refusal is not undone',
+      'no-undo-without-answer': 'money is given back when payments did not answer',
+      'first-things-first': 'the book stays held as long as its money has not been given back',
+      'in-memory': 'where an order stands is kept in memory',
     },
   },
 });

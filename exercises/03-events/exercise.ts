@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { defineExercise, eventually, type FindingWords, hold } from '../check/exercise.ts';
 import type { Fate } from '../check/link.ts';
+import { servicesOf } from '../check/services.ts';
 import { openShop, type Shop } from '../check/shop.ts';
 import {
   change,
@@ -273,7 +274,7 @@ export default defineExercise<Shop>({
         await shop.trace(traceId, 'one trace through feedback, stars and ratings', (spans) => {
           const told = spans.find(({ name, kind }) => kind === 2 && name === 'POST /ratings/{productId}');
           const teller = spans.find(({ spanId }) => spanId === told?.parentSpanId);
-          return teller?.resource['service.name'] === 'stars' && shop.servicesOf(spans).has('feedback');
+          return teller?.resource['service.name'] === 'stars' && servicesOf(spans).has('feedback');
         });
       },
     },

@@ -11,6 +11,7 @@ import {
   startFeedback,
 } from '../03-events/feedback.ts';
 import { defineExercise, eventually, type FindingWords, hold } from '../check/exercise.ts';
+import { servicesOf } from '../check/services.ts';
 import { openShop, type Shop } from '../check/shop.ts';
 
 const SHELF = 'services/shelf/src/shelf.ts';
@@ -235,7 +236,7 @@ export default defineExercise<Shop>({
         await shop.trace(traceId, 'one trace through feedback, shelf and details', (spans) => {
           const asked = spans.find(({ name, kind }) => kind === 2 && name === 'GET /details/{productId}');
           const asker = spans.find(({ spanId }) => spanId === asked?.parentSpanId);
-          return asker?.resource['service.name'] === 'shelf' && shop.servicesOf(spans).has('feedback');
+          return asker?.resource['service.name'] === 'shelf' && servicesOf(spans).has('feedback');
         });
       },
     },

@@ -12,7 +12,7 @@ import {
   SignJWT,
   UnsecuredJWT,
 } from 'jose';
-import { defineExercise, eventually, Finding, hold } from '../check/exercise.ts';
+import { defineExercise, eventually, Finding, hold, type OpenOptions } from '../check/exercise.ts';
 import { filesIn, Mesh, type MeshQuestion, manifestsOf, readFiles } from '../check/mesh.ts';
 import { openShop, type Shop } from '../check/shop.ts';
 
@@ -149,17 +149,19 @@ async function demand(mesh: Mesh, wanted: string, who: string, request: Omit<Mes
   if (found) throw new Finding({ ...found, expected: `${wanted} for ${who}`, look: POLICIES });
 }
 
+async function open(tree: string, { signal, cluster }: OpenOptions): Promise<Context> {
+  const files = ['k8s/bookinfo.yaml', 'istio/bookinfo-gateway.yaml', ...filesIn(tree, 'tokens')];
+  const manifests = manifestsOf(readFiles(tree, files));
+  const shop = await openShop(tree, signal, (it) => it.start('auth-v1'));
+  return { shop, mesh: new Mesh(manifests, cluster), [Symbol.asyncDispose]: () => shop[Symbol.asyncDispose]() };
+}
+
 export default defineExercise<Context>({
   title: { en: 'A token of jason, and what it is good for', ko: 'jason의 토큰, 그리고 그것으로 할 수 있는 일' },
   day: 3,
   minutes: 90,
-  cluster: true,
-  async open(tree, { signal, cluster }) {
-    const files = ['k8s/bookinfo.yaml', 'istio/bookinfo-gateway.yaml', ...filesIn(tree, 'tokens')];
-    const manifests = manifestsOf(readFiles(tree, files));
-    const shop = await openShop(tree, signal, (it) => it.start('auth-v1'));
-    return { shop, mesh: new Mesh(manifests, cluster), [Symbol.asyncDispose]: () => shop[Symbol.asyncDispose]() };
-  },
+  open,
+  openInCluster: open,
   questions: [
     {
       name: 'auth signs with a private key (ES256), and says who signed, for whom, and until when',

@@ -1,6 +1,13 @@
 /** Challenges in manifests: a good set of files, of which a seed makes some fields wrong. */
 import type { Manifest } from '@bookinfo/mesh';
-import { type ClusterAccess, type Exercise, Finding, type FindingWords, type Question } from './exercise.ts';
+import {
+  type ClusterAccess,
+  type Exercise,
+  Finding,
+  type FindingWords,
+  type OpenOptions,
+  type Question,
+} from './exercise.ts';
 import { type Fault, type Files, fieldOf, holds } from './faults.ts';
 import { goodFiles } from './layers.ts';
 import { filesIn, Mesh, type MeshQuestion, manifestsOf, readFiles } from './mesh.ts';
@@ -61,16 +68,17 @@ export function meshChallenge(
     },
   ]);
   const byId = { ...Object.fromEntries(asked), ...more };
+  const open = async (tree: string, { cluster }: OpenOptions) =>
+    contextOf(manifestsOf(readFiles(tree, beside)), readFiles(tree, filesIn(tree, FOLDER)), cluster);
   return {
     ...rest,
     faults: 4,
     goOn: true,
-    cluster: true,
     refused: { wrong: {} },
     byId,
     questions: Object.values(byId),
     contextOf,
-    open: async (tree, { cluster }) =>
-      contextOf(manifestsOf(readFiles(tree, beside)), readFiles(tree, filesIn(tree, FOLDER)), cluster),
+    open,
+    openInCluster: open,
   };
 }

@@ -1,5 +1,6 @@
 import { findGateway } from '../../lab/gateway.ts';
 import { connect } from '../../lab/kubectl.ts';
+import { jaegerOf, traceById } from '../../lab/trace.ts';
 import type { ClusterAccess } from './exercise.ts';
 
 /**
@@ -15,5 +16,9 @@ export async function connectCluster(context: string | undefined): Promise<Clust
       return gateway;
     },
     kubectl: (...args) => cluster.kubectl(args),
+    async apply(...items) {
+      await cluster.kubectl(['apply', '--filename=-'], JSON.stringify({ apiVersion: 'v1', kind: 'List', items }));
+    },
+    trace: async (traceId) => traceById(await jaegerOf(cluster), traceId),
   };
 }

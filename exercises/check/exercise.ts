@@ -1,4 +1,6 @@
 /** What an exercise is, and what its check needs. */
+import type { Manifest } from '@bookinfo/mesh';
+import type { Span } from '../../local/otlp.ts';
 import type { Fault } from './faults.ts';
 
 /** A cluster, where a check is asked for one. */
@@ -7,6 +9,10 @@ export interface ClusterAccess {
   gateway(): Promise<string>;
   /** What kubectl prints. @throws {Obstacle} when it fails, with the last line that it said */
   kubectl(...args: string[]): Promise<string>;
+  /** @throws {Obstacle} when the API server refuses one of them */
+  apply(...manifests: Manifest[]): Promise<void>;
+  /** The spans that Jaeger has of a trace by now. @throws {Obstacle} without a Jaeger */
+  trace(traceId: string): Promise<Span[]>;
 }
 
 export interface OpenOptions {
@@ -16,15 +22,18 @@ export interface OpenOptions {
   cluster?: ClusterAccess;
 }
 
-export interface Exercise<C extends AsyncDisposable = AsyncDisposable> {
+/**
+ * `C` is what every question needs, `Offline` what there is beside it without a cluster: links, processes, files.
+ */
+export interface Exercise<C extends AsyncDisposable = AsyncDisposable, Offline extends C = C> {
   title: { en: string; ko: string };
   /** Of the course's week 4, such as `1`. */
   day: number;
   minutes: number;
-  /** Whether it can be checked with `--cluster`. */
-  cluster?: boolean;
   /** A program that a check runs beside the services, such as a broker's. */
   needs?: string;
+  /** What its files bring into `services/`: deployed as `new:service` does it, with a place for state where it is asked for. */
+  services?: Readonly<Record<string, { store?: boolean }>>;
   /** Exercises (folders) whose solution is laid down before `start/`. */
   after?: readonly string[];
   /**
@@ -40,23 +49,39 @@ export interface Exercise<C extends AsyncDisposable = AsyncDisposable> {
   /** Of a challenge without `wrong/`, where many faults are in the same files: they are fields of files of `solution/`. */
   pool?: readonly Fault[];
   /** Starts what the questions ask, in the tree at this path. */
-  open(tree: string, options: OpenOptions): Promise<C>;
+  open(tree: string, options: OpenOptions): Promise<Offline>;
+  /** The same where `--cluster` is possible, of what the student has deployed. */
+  openInCluster?(tree: string, options: Required<OpenOptions>): Promise<C>;
   /** Asked in this order. The first that fails ends the check, for the others would be noise; `goOn` asks all. */
-  questions: readonly Question<C>[];
+  questions: readonly (Question<C> | OfflineQuestion<Offline>)[];
   goOn?: boolean;
-  /** A part of what a check says of `start/` and of each variant in `wrong/`: test/exercises holds it to that. */
-  refused: { start?: string; wrong: Record<string, string> };
+  /**
+   * A part of what a check says of `start/` and of each variant in `wrong/`: test/exercises holds it to that, and test/week4 to
+   * what a cluster says of those that it can tell.
+   */
+  refused: { start?: string; wrong: Record<string, string>; inCluster?: { start?: string; [wrong: string]: string } };
 }
 
 export interface Question<C> {
   /** What holds when it passes, as a sentence without its full stop. */
   name: string;
-  /** @throws {Finding} */
+  /** @throws {Finding} @throws {Unasked} when this cluster has not what it takes */
   ask(context: C): Promise<void>;
+  offline?: undefined;
+}
+
+export interface OfflineQuestion<Offline> extends Omit<Question<Offline>, 'offline'> {
+  /** Why no cluster is asked it, as a sentence without its full stop. */
+  offline: string;
 }
 
 /** Only for the types: a default export that the questions' context is inferred from. */
-export const defineExercise = <C extends AsyncDisposable>(exercise: Exercise<C>): Exercise<C> => exercise;
+export const defineExercise = <C extends AsyncDisposable, Offline extends C = C>(
+  exercise: Exercise<C, Offline>,
+): Exercise<C, Offline> => exercise;
+
+/** A question that this cluster cannot be asked, with the reason. */
+export class Unasked extends Error {}
 
 /** Why a question fails, in the words that a student reads. */
 export class Finding extends Error {

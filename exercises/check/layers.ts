@@ -4,15 +4,17 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, relative, sep } from 'node:path';
+import { execaSync } from 'execa';
 import { Refusal, git as run } from '../../local/clone.ts';
+import { deploymentOf } from '../../templates/changes.ts';
 import type { Exercise } from './exercise.ts';
 import { choose, type Files, spoil } from './faults.ts';
 
 /** `exercises/` of this repository. */
 export const FOLDER = join(import.meta.dirname, '..');
 
-/** What is laid over a tree: a folder, or files by their path. */
-export type Layer = string | Files;
+/** What is laid over a tree: a folder, files by their path, or files that follow from those below them. */
+export type Layer = string | Files | ((read: (file: string) => string) => Files);
 
 /** A change of files that are there, to be applied before the other files of a layer are laid down. */
 const CHANGES = 'changes.diff';
@@ -36,20 +38,34 @@ export function wrongNames(name: string): string[] {
 
 /** What to lay over each other for the state `start`, `solution`, or one of `wrong/`, which lies over the solution. */
 export async function layersOf(name: string, state: 'start' | 'solution' | { wrong: string[] }): Promise<Layer[]> {
-  const { after = [], files = [] } = await loadExercise(name);
+  const { after = [], files = [], services = {} } = await loadExercise(name);
   const solutionsOf = async (names: readonly string[]) =>
     (await Promise.all(names.map((it) => layersOf(it, 'solution')))).flat();
   const before = [...(await solutionsOf(after)), ...(await solutionsOf(files)).map(withoutChanges)];
   const at = (...path: string[]) => join(FOLDER, name, ...path);
-  if (state === 'start') return [...before, at('start')];
-  const solution = [...before, at('start'), at('solution')];
+  const isThere = (state: string, service: string) => existsSync(at(state, 'services', service));
+  const deployedBy = (state: string) =>
+    Object.entries(services)
+      .filter(([service]) => isThere(state, service) && (state === 'start' || !isThere('start', service)))
+      .map(([service, how]) => deployed(service, how));
+  const start = [...before, at('start'), ...deployedBy('start')];
+  if (state === 'start') return start;
+  const solution = [...start, at('solution'), ...deployedBy('solution')];
   return state === 'solution' ? solution : [...solution, ...state.wrong.map((it) => at('wrong', it))];
 }
 
-function withoutChanges(layer: Layer): Files {
-  const { [CHANGES]: _, ...files } = filesIn(layer);
+/** Of a layer the whole files, also of those that follow from what is there. */
+function withoutChanges(layer: Layer): Layer {
+  if (typeof layer === 'function') return layer;
+  const { [CHANGES]: _, ...files } = typeof layer === 'string' ? filesBelow(layer) : layer;
   return files;
 }
+
+/** What lets a service of an exercise run in containers and in a cluster: the same as of one that `new:service` makes. */
+const deployed =
+  (name: string, { store = false }: { store?: boolean }): Layer =>
+  (read) =>
+    Object.fromEntries(deploymentOf({ name, store }, read));
 
 /** What an exercise begins with; of a challenge, what a seed makes of its solution. */
 export async function startOf(name: string, seed: string): Promise<Layer[]> {
@@ -80,16 +96,18 @@ export async function layOver(repository: string, commit: string, layers: readon
   const folder = await mkdtemp(join(tmpdir(), 'bookinfo-index-'));
   const env = { GIT_INDEX_FILE: join(folder, 'index') };
   const git = (args: string[], input = '') => run(repository, args, { env, input });
+  const read = (file: string) =>
+    execaSync('git', ['show', `:${file}`], { cwd: repository, env, stripFinalNewline: false }).stdout;
+  const misfit = (): never => {
+    throw new Refusal(
+      `The files of this exercise do not fit onto ${commit}, which has changes of its own: start from main.`,
+    );
+  };
   try {
     await git(['read-tree', commit]);
     for (const layer of layers) {
-      const { [CHANGES]: changes, ...files } = filesIn(layer);
-      if (changes !== undefined)
-        await git(['apply', '--cached', '--whitespace=nowarn'], changes).catch(() => {
-          throw new Refusal(
-            `The files of this exercise do not fit onto ${commit}, which has changes of its own: start from main.`,
-          );
-        });
+      const { [CHANGES]: changes, ...files } = filesOf(layer, read) ?? misfit();
+      if (changes !== undefined) await git(['apply', '--cached', '--whitespace=nowarn'], changes).catch(misfit);
       for (const [file, content] of Object.entries(files)) {
         const id = await git(['hash-object', '-w', '--stdin'], content);
         await git(['update-index', '--add', '--cacheinfo', `100644,${id},${file}`]);
@@ -101,7 +119,16 @@ export async function layOver(repository: string, commit: string, layers: readon
   }
 }
 
-const filesIn = (layer: Layer): Files => (typeof layer === 'string' ? filesBelow(layer) : layer);
+/** None of a layer that follows from files which are not as expected. */
+function filesOf(layer: Layer, read: (file: string) => string): Files | undefined {
+  if (typeof layer === 'string') return filesBelow(layer);
+  if (typeof layer !== 'function') return layer;
+  try {
+    return layer(read);
+  } catch {
+    return undefined;
+  }
+}
 
 function filesBelow(folder: string): Files {
   if (!existsSync(folder)) return {};

@@ -1,15 +1,18 @@
 import { styleText } from 'node:util';
 import { execa } from 'execa';
-import { type Exercise, Finding, type FindingWords, type OpenOptions } from './exercise.ts';
+import { type Exercise, Finding, type FindingWords, type OpenOptions, Unasked } from './exercise.ts';
 
 export interface Asked {
   question: string;
   passed: boolean;
+  /** Why a cluster was not asked it; it has not passed, then, and not failed. */
+  skipped?: string;
   finding?: FindingWords;
 }
 
 export interface Report {
   exercise: string;
+  /** No question has failed. */
   passed: boolean;
   questions: Asked[];
 }
@@ -40,6 +43,10 @@ export async function check(name: string, exercise: Exercise, tree: string, opti
       return true;
     } catch (error) {
       signal.throwIfAborted();
+      if (error instanceof Unasked) {
+        questions.push({ question, passed: false, skipped: error.message });
+        return true;
+      }
       if (!(error instanceof Finding)) throw error;
       questions.push({ question, passed: false, finding: error.finding });
       return false;
@@ -50,15 +57,21 @@ export async function check(name: string, exercise: Exercise, tree: string, opti
     questions.push({ question: 'What the exercise needs starts', passed: false, finding: opened.finding });
   } else {
     await using context = opened;
-    for (const { name: question, ask } of exercise.questions) {
-      if (!(await attempt(question, () => ask(context))) && !exercise.goOn) break;
+    for (const { name: question, ask, offline } of exercise.questions) {
+      const work = async () => {
+        if (options.cluster && offline) throw new Unasked(offline);
+        await ask(context);
+      };
+      if (!(await attempt(question, work)) && !exercise.goOn) break;
     }
   }
-  return { exercise: name, passed: questions.every(({ passed }) => passed), questions };
+  return { exercise: name, passed: !questions.some(({ finding }) => finding), questions };
 }
 
 async function open(exercise: Exercise, tree: string, options: OpenOptions): Promise<AsyncDisposable | Finding> {
   try {
+    const { signal, cluster } = options;
+    if (cluster && exercise.openInCluster) return await exercise.openInCluster(tree, { signal, cluster });
     return await exercise.open(tree, options);
   } catch (error) {
     options.signal.throwIfAborted();
@@ -80,8 +93,9 @@ export function disclose({ questions, ...report }: Report, failures: number): Re
 
 /** A report for people. */
 export function render({ exercise, passed, questions }: Report, total: number): string {
-  const lines = questions.flatMap(({ question, passed, finding }) => [
-    `${passed ? styleText('green', '✓') : styleText('red', '✗')} ${question}`,
+  const lines = questions.flatMap(({ question, passed, skipped, finding }) => [
+    `${passed ? styleText('green', '✓') : skipped ? styleText('dim', '–') : styleText('red', '✗')} ${question}`,
+    ...(skipped ? [`    ${styleText('dim', 'not asked'.padEnd(10))}${skipped}`] : []),
     ...(finding
       ? (
           [

@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -9,26 +8,10 @@ import type { ServiceProcess, ServiceProcessOptions } from '../../local/process.
 import type { Workload } from '../../local/workloads.ts';
 import { eventually, Finding, hold } from './exercise.ts';
 import { type Link, openLink } from './link.ts';
-
-export interface Answer {
-  status: number;
-  headers: Headers;
-  text: string;
-  /** @throws {Finding} when it is none */
-  json(): unknown;
-  /** The trace that the request began. */
-  traceId: string;
-}
-
-/** What `fetch` takes, with a body that is sent as JSON. */
-export interface Asked {
-  method?: string;
-  headers?: Record<string, string>;
-  json?: unknown;
-}
+import { ask, type Services, tracedThrough } from './services.ts';
 
 /** The services of a tree as processes on loopback, with a link of its own between any two of them. */
-export interface Shop extends AsyncDisposable {
+export interface Shop extends Services {
   /** Empty at first, removed in the end: for databases. */
   folder: string;
   /**
@@ -44,15 +27,6 @@ export interface Shop extends AsyncDisposable {
   lines(workload: string): readonly string[];
   /** The hop from a service (or `client`, which is this check) to another one. */
   link(from: string, to: string): Link;
-  /** Asks a service, by its link from `client`. A connection that breaks is status 0, after 30 s too. */
-  ask(service: string, path: string, asked?: Asked): Promise<Answer>;
-  /**
-   * The spans of a trace, as soon as they are what is waited for.
-   * @throws {Finding} when they do not become so within 10 s
-   */
-  trace(traceId: string, expected: string, isWhole: (spans: Span[]) => boolean): Promise<Span[]>;
-  /** Which services a trace has been through. */
-  servicesOf(spans: Span[]): Set<string>;
 }
 
 interface TreeModules {
@@ -74,6 +48,7 @@ export async function openShop(tree: string, signal: AbortSignal, begin: (shop: 
   const receiver = stack.use(await receiveOtlp((received) => spans.push(...received)));
 
   const running = new Map<string, ServiceProcess & { service: string }>();
+  const given = new Map<string, Record<string, string>>();
   const printed = new Map<string, string[]>();
   const links = new Map<string, Link>();
   for (const to of services) {
@@ -105,6 +80,7 @@ export async function openShop(tree: string, signal: AbortSignal, begin: (shop: 
           [`${variable}_SERVICE_PORT`, String(shop.link(workload.service, to).port)],
         ];
       });
+      given.set(name, env);
       const lines = printed.get(name) ?? [];
       printed.set(name, lines);
       const start = startService(workload.service, {
@@ -153,58 +129,41 @@ export async function openShop(tree: string, signal: AbortSignal, begin: (shop: 
       });
       return link;
     },
-    async ask(service, path, { json, headers, ...init } = {}) {
-      const traceId = randomBytes(16).toString('hex');
-      const traceparent = `00-${traceId}-${randomBytes(8).toString('hex')}-01`;
-      try {
-        const answer = await fetch(`http://127.0.0.1:${shop.link('client', service).port}${path}`, {
-          ...init,
-          redirect: 'manual',
-          signal: AbortSignal.any([signal, AbortSignal.timeout(30_000)]),
-          headers: { traceparent, ...(json !== undefined && { 'content-type': 'application/json' }), ...headers },
-          ...(json !== undefined && { body: JSON.stringify(json) }),
-        });
-        return answerOf(answer.status, answer.headers, await answer.text(), traceId, `${service}${path}`);
-      } catch (error) {
-        signal.throwIfAborted();
-        if (error instanceof Finding) throw error;
-        return answerOf(0, new Headers(), String(error), traceId, `${service}${path}`);
-      }
+    ask: async (service, path, asked = {}) =>
+      ask(`http://127.0.0.1:${shop.link('client', service).port}${path}`, asked, service + path, signal),
+    async disturb(service, { status, delayMs = 0, methods, share = 1 }, work) {
+      const roll = dice(1);
+      const hops = services.map((from) => shop.link(from, service));
+      const before = hops.map(({ fate }) => fate);
+      for (const hop of hops)
+        hop.fate = ({ method }) => {
+          if ((methods && !methods.includes(method)) || roll() >= share) return 'pass';
+          return status === undefined ? { delayMs } : { status };
+        };
+      return work().finally(() => {
+        for (const [i, hop] of hops.entries()) hop.fate = before[i] ?? hop.fate;
+      });
+    },
+    async without(name, work) {
+      await shop.kill(name);
+      return work().finally(() => shop.start(name, given.get(name)));
+    },
+    async crash(name) {
+      await shop.kill(name);
+      await shop.start(name, given.get(name));
     },
     trace(traceId, expected, isWhole) {
       const found = () => spans.filter((span) => span.traceId === traceId);
       return eventually(
         () => (isWhole(found()) ? found() : undefined),
-        () => ({
-          expected,
-          seen: `a trace through ${[...shop.servicesOf(found())].join(', ') || 'nothing'}: ${found()
-            .map(({ name }) => name)
-            .join(', ')}`,
-        }),
+        () => ({ expected, seen: tracedThrough(found()) }),
       );
     },
     [Symbol.asyncDispose]: async () => owned?.disposeAsync(),
-    servicesOf: (of) => new Set(of.map(({ resource }) => String(resource['service.name']))),
   };
   await begin(shop);
   owned = stack.move();
   return shop;
-}
-
-function answerOf(status: number, headers: Headers, text: string, traceId: string, what: string): Answer {
-  return {
-    status,
-    headers,
-    text,
-    traceId,
-    json() {
-      try {
-        return JSON.parse(text);
-      } catch {
-        throw new Finding({ expected: `JSON from ${what}`, seen: `${status} ${text.slice(0, 200)}` });
-      }
-    },
-  };
 }
 
 /** What the tree lists. Asked of a process of its own, for a module that was imported once stays as it was. */
@@ -217,4 +176,13 @@ async function workloadsOf(tree: string): Promise<Workload[]> {
     look: 'local/workloads.ts and services/*/workloads.ts',
   });
   return JSON.parse(stdout) as Workload[];
+}
+
+/** The same numbers in every run: a check that fails fails again. */
+export function dice(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (state * 1_664_525 + 1_013_904_223) % 2 ** 32;
+    return state / 2 ** 32;
+  };
 }

@@ -97,9 +97,12 @@ test('a real page answers what visitors ask of it in debug-2-mesh', async () => 
   await using shop = await openShop(root, AbortSignal.timeout(60_000), async ({ start }) => {
     await Promise.all(['productpage-v1', 'details-v1', 'reviews-v1'].map((it) => start(it)));
   });
+  const notAsked = () => Promise.reject(new Error('nobody asks this'));
   const cluster: ClusterAccess = {
     gateway: async () => `http://127.0.0.1:${shop.link('client', 'productpage').port}`,
-    kubectl: () => Promise.reject(new Error('nobody asks this')),
+    kubectl: notAsked,
+    apply: notAsked,
+    trace: notAsked,
   };
   const context = mesh.contextOf([], goodFiles('debug-2-mesh'), cluster);
   for (const id of ['page', 'signIn', 'details', 'reviews']) await mesh.byId[id]?.ask(context);
