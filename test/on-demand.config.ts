@@ -25,6 +25,10 @@ export default defineConfig({
       },
       {
         extends: true,
+        test: { name: 'week4', include: ['test/week4.test.ts'], testTimeout: 900_000, hookTimeout: 900_000 },
+      },
+      {
+        extends: true,
         test: { name: 'containers', include: ['test/containers*.test.ts'], testTimeout: 900_000, hookTimeout: 900_000 },
       },
       {

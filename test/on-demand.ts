@@ -17,6 +17,15 @@ manifest for the original on the drop-in images.
 
   MESH_BIN   the folder with etcd, kube-apiserver and istioctl`,
   },
+  week4: {
+    command: 'test/week4',
+    about: `Checks the exercises of week 4 on the cluster that kubectl points to: builds and deploys the start, the solution and
+the mistakes of each, and demands that the check with --cluster says of each what it should.
+
+  IMAGES   a shell command that builds the images of the tree it is run in and brings them to the cluster, instead of
+           lab images --build; SERVICES names those that are not as in this repository
+  CONTEXT  of kubectl, instead of the current one`,
+  },
   faults: {
     command: 'test/faults',
     about: `Kills, stops and cuts off what is behind the page, blocks a log, takes a database and file descriptors away, and

@@ -1,0 +1,85 @@
+/** The exercises of week 4 on the cluster that kubectl points to: what their checks say there of solutions and mistakes. */
+import { existsSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { execa } from 'execa';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { connectCluster } from '../exercises/check/cluster.ts';
+import type { ClusterAccess } from '../exercises/check/exercise.ts';
+import { exerciseNames, FOLDER, type Layer, layersOf, layOver, loadExercise } from '../exercises/check/layers.ts';
+import { check, type Report } from '../exercises/check/report.ts';
+import { copyRepository } from './exercises/copy.ts';
+
+const { IMAGES = 'npx --yes pnpm@12 lab images --build' } = process.env;
+
+let cluster: ClusterAccess;
+beforeAll(async () => {
+  cluster = await connectCluster(process.env.CONTEXT);
+});
+
+const exercises = await Promise.all(
+  exerciseNames().map(async (name) => ({ name, exercise: await loadExercise(name) })),
+);
+
+describe.each(exercises.filter(({ exercise }) => exercise.refused.inCluster))('$name', ({ name, exercise }) => {
+  const { start, ...wrong } = exercise.refused.inCluster ?? {};
+  const brought = Object.keys(exercise.services ?? {});
+  /** The services whose images in the cluster are not those of this repository. */
+  const changed = new Set<string>();
+  let copy: string;
+  const git = async (...args: string[]) => (await execa('git', args, { cwd: copy })).stdout;
+  const kubectl = (...args: string[]) => cluster.kubectl(...args);
+
+  beforeAll(async () => {
+    copy = await copyRepository();
+    await git('tag', 'base');
+    for (const file of ['bookinfo-gateway', 'destination-rule-all'])
+      await kubectl('apply', `--filename=${join(copy, 'istio', file)}.yaml`);
+  });
+  afterAll(async () => {
+    for (const service of brought)
+      await kubectl('delete', 'deployments,services', `--selector=app=${service}`, '--ignore-not-found');
+    for (const service of brought) changed.delete(service);
+    if (changed.size > 0) await deploy([]);
+    await kubectl('apply', `--filename=${join(copy, 'istio/bookinfo-gateway.yaml')}`);
+    rmSync(copy, { recursive: true, force: true });
+  });
+
+  /** Does with these files what the README tells a student to do. */
+  async function deploy(layers: Layer[]): Promise<void> {
+    const tree = await layOver(copy, 'base', layers);
+    await git('read-tree', '--reset', '-u', tree);
+    await execa('npx', ['--yes', 'pnpm@12', 'install', '--offline', '--no-frozen-lockfile'], { cwd: copy });
+    const files = (await git('diff', '--name-only', 'base', tree)).split('\n');
+    for (const file of files) {
+      const [, service] = /^services\/(\w+)\//.exec(file) ?? [];
+      if (service) changed.add(service);
+    }
+    if (changed.size === 0) return;
+    const deployments = [...changed].map((service) => `deployment/${service}-v1`);
+    await execa(IMAGES, { cwd: copy, shell: true, env: { SERVICES: [...changed].join(' ') } });
+    await kubectl('apply', `--kustomize=${join(copy, 'k8s')}`);
+    const routes = join(FOLDER, name, 'start/istio');
+    if (existsSync(routes)) await kubectl('apply', `--filename=${routes}`);
+    await kubectl('rollout', 'restart', ...deployments);
+    for (const deployment of deployments) await kubectl('rollout', 'status', deployment, '--timeout=300s');
+  }
+
+  const asked = (): Promise<Report> => check(name, exercise, copy, { signal: AbortSignal.timeout(540_000), cluster });
+  const refused = async (layers: Layer[], sentence: string) => {
+    await deploy(layers);
+    const { passed, questions } = await asked();
+    expect(passed).toBe(false);
+    expect(JSON.stringify(questions)).toContain(sentence);
+  };
+
+  test.runIf(start)('refuses its start', async () => refused(await layersOf(name, 'start'), start ?? ''));
+
+  test('accepts its solution', async () => {
+    await deploy(await layersOf(name, 'solution'));
+    expect((await asked()).questions.filter(({ finding }) => finding)).toEqual([]);
+  });
+
+  test.each(Object.entries(wrong))('refuses %s', async (variant, sentence = '') =>
+    refused(await layersOf(name, { wrong: [variant] }), sentence),
+  );
+});
