@@ -168,9 +168,12 @@ export function whyPage(shop: Shop, question: Question, look: Look): string[] {
     ({ text }) => text.startsWith('productpage-') && text.includes(' asks GET reviews:'),
   );
   const decisive = look === pageVersion ? explanation.steps : asked;
-  const idle = explanation.notes.filter((it) => it.includes(' holds for '));
+  const idle = explanation.notes.filter(isIdle);
   return [...new Set([...rules(decisive), ...explanation.undecided, ...idle])].slice(0, 4);
 }
+
+/** Of a note: a policy or a rule that holds for nobody. */
+const isIdle = (note: string): boolean => note.includes(' holds for ');
 
 /** The rules that hold on the way, with where they lead and what was passed over. */
 const rules = (steps: Step[]): string[] =>
@@ -207,11 +210,7 @@ export function call(from: string, url: string, wanted: string, method = 'GET'):
       if (answer === wanted) return good(answer);
       const explanation = shop.explain(question);
       const because = explanation
-        ? [
-            ...troubles(explanation),
-            ...(wanted === '403' ? allowing(explanation) : []),
-            ...explanation.notes.filter((it) => it.includes(' holds for ')),
-          ]
+        ? [...troubles(explanation), ...(wanted === '403' ? allowing(explanation) : explanation.notes.filter(isIdle))]
         : shop.unknown;
       const open = explanation?.outcomes.map(({ by, status }) => `by what is declared ${by} answers ${status}`) ?? [];
       return bad(answer, because.length > 0 ? [...because] : open, look);
@@ -219,10 +218,10 @@ export function call(from: string, url: string, wanted: string, method = 'GET'):
   };
 }
 
-/** What lets somebody in who should be kept out. */
-function allowing({ steps }: Explanation): string[] {
+/** What lets somebody in who should be kept out: a rule, or that none holds where one was meant to. */
+function allowing({ steps, notes }: Explanation): string[] {
   const rules = flat(steps).flatMap(({ text }) => (/ of AuthorizationPolicy \S+ allows it$/.test(text) ? [text] : []));
-  return rules.length > 0 ? rules : ['no AuthorizationPolicy forbids it'];
+  return rules.length > 0 ? [...new Set(rules)] : ['no AuthorizationPolicy forbids it', ...notes.filter(isIdle)];
 }
 
 /** Something that the model is asked alone, since nobody outside can see it. `says` is what one of its sentences must contain. */

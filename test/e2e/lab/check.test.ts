@@ -131,6 +131,18 @@ const MISTAKES: Mistake[] = [
     at: '3.2',
     because: ['rule 1 of AuthorizationPolicy default/allow-all allows it'],
   },
+  {
+    what: 'a rate limit that selects nobody',
+    objects: () =>
+      changed(
+        applied(...V1, 'istio/productpage_envoy_ratelimit.yaml'),
+        '"workloadSelector":{"labels":{"app":"productpage"}}',
+        '"workloadSelector":{"labels":{"app":"productpages"}}',
+      ),
+    show: version1,
+    at: '2.6',
+    because: ['0 of 20 answered 429', 'no EnvoyFilter with a rate limit holds for productpage'],
+  },
 ];
 
 const start = (objects: Manifest[], show: Show, answers: Record<string, string> = {}) =>
@@ -325,6 +337,15 @@ describe('npx pnpm@12 lab check', () => {
     expect(step(result, at)).toMatchObject({ state: 'failed' });
     const causes = step(result, at)?.answers.flatMap((it) => [it.found, ...(it.causes ?? [])]);
     for (const sentence of because) expect(causes).toContainEqual(expect.stringContaining(sentence));
+  });
+
+  test('says once which rule lets somebody in, and nothing of policies that wait for their pods', async () => {
+    const files = ['istio/security-policy.yaml', 'istio/authorization-least-privilege.yaml'];
+    await using fake = await start(applied(...V1, ...files), version1, { 'exec deployment/': '200' });
+    const wrong = step(await check(fake, '3.2'), '3.2')?.answers.filter(({ ok }) => !ok);
+    expect(wrong).toHaveLength(7);
+    for (const { causes } of wrong ?? [])
+      expect(causes).toEqual(['rule 1 of AuthorizationPolicy default/allow-all allows it']);
   });
 
   test('of rules that are of no step it says what they do; only what is broken is a failure', async () => {
