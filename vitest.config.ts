@@ -1,4 +1,5 @@
 import { defineConfig } from 'vitest/config';
+import { exerciseNames } from './exercises/check/layers.ts';
 
 export default defineConfig({
   test: {
@@ -23,10 +24,21 @@ export default defineConfig({
         test: {
           name: 'exercises',
           include: ['test/exercises/**/*.test.ts'],
+          exclude: ['test/exercises/every-exercise.test.ts'],
           testTimeout: 300_000,
           hookTimeout: 60_000,
         },
       },
+      // What a wrong variant never does is waited for: each exercise by itself, so that another works meanwhile.
+      ...exerciseNames().map((name) => ({
+        test: {
+          name,
+          include: ['test/exercises/every-exercise.test.ts'],
+          env: { EXERCISE: name },
+          testTimeout: 300_000,
+          hookTimeout: 60_000,
+        },
+      })),
       { test: { name: 'manifests', include: ['test/manifests/**/*.test.ts'], testTimeout: 60_000 } },
     ],
   },

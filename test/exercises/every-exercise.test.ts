@@ -1,10 +1,12 @@
-/** Each exercise, in a copy of the repository: its solution is accepted, its start and every wrong variant refused in the right words. */
+/**
+ * The exercise of this project (vitest.config.ts has one for each), in a copy of the repository: its solution is accepted,
+ * its start and every wrong variant refused in the right words.
+ */
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { execa } from 'execa';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import {
-  exerciseNames,
   FOLDER,
   faultsOf,
   type Layer,
@@ -25,8 +27,10 @@ const TSCONFIG = {
   include: ['services/*/src', 'services/*/workloads.ts', 'packages/*/src', 'local', 'test/services/known.ts'],
 };
 
-describe.each(exerciseNames())('%s', async (name) => {
-  const exercise = await loadExercise(name);
+const name = process.env.EXERCISE ?? '';
+const exercise = await loadExercise(name);
+
+describe(name, async () => {
   const missing = await missingProgram(exercise);
   let copy: string;
   const git = async (...args: string[]) => (await execa('git', args, { cwd: copy })).stdout;
