@@ -2,10 +2,9 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { addressOf, explain, type Manifest, Refusal } from '@bookinfo/mesh';
 import { parseAllDocuments } from 'yaml';
-import type { Span } from '../../local/otlp.ts';
 import { type ClusterAccess, defineExercise, eventually, Finding, hold } from '../check/exercise.ts';
 import { openPods } from '../check/pods.ts';
-import type { Answer, Services } from '../check/services.ts';
+import { type Answer, isBelow, type Services } from '../check/services.ts';
 import { openShop, type Shop } from '../check/shop.ts';
 
 const LIST = '/api/v1/products';
@@ -160,12 +159,6 @@ function modelOf(tree: string): Context['gateway'] {
     },
   };
 }
-
-/** Whether one of the spans above it in the trace is of this service. */
-const isBelow = (spans: readonly Span[], service: string, span: Span | undefined): boolean => {
-  const parent = spans.find(({ spanId }) => spanId === span?.parentSpanId);
-  return parent !== undefined && (parent.resource['service.name'] === service || isBelow(spans, service, parent));
-};
 
 export default defineExercise<Context, Offline>({
   title: { en: 'The list of products leaves the page', ko: '상품 목록이 페이지에서 떨어져 나옵니다' },

@@ -1,16 +1,16 @@
-import events, { begin } from '../03-events/exercise.ts';
+import events, { begin, contextOf, type Offline } from '../03-events/exercise.ts';
 import { change, FEEDBACK, PATIENCE_MS, readFeed, startFeedback } from '../03-events/feedback.ts';
 import { defineExercise, eventually, hold } from '../check/exercise.ts';
 import { openShop, type Shop } from '../check/shop.ts';
 import { type Broker, openBroker } from './broker.ts';
 
-/** A shop whose services know the broker. */
-interface BrokerShop extends Shop {
+/** What the questions on events need, of services that know the broker. */
+interface Context extends Offline {
   broker: Broker;
 }
 
 /** Waits until the last event of the feed is the last one in the stream, too. @returns how many messages there are */
-async function publishedAll({ broker }: BrokerShop, newest: number): Promise<number> {
+async function publishedAll({ broker }: Context, newest: number): Promise<number> {
   let stream: Awaited<ReturnType<Broker['stream']>>;
   await eventually(
     async () => {
@@ -28,7 +28,7 @@ async function publishedAll({ broker }: BrokerShop, newest: number): Promise<num
   return stream?.messages ?? 0;
 }
 
-export default defineExercise<BrokerShop>({
+export default defineExercise<Context>({
   title: { en: 'What happened, told by a broker', ko: '브로커가 전하는, 일어난 일' },
   day: 1,
   minutes: 45,
@@ -43,15 +43,16 @@ export default defineExercise<BrokerShop>({
     });
     const shop = stack.use(await openShop(tree, signal, (it) => begin(knowing(it))));
     const owned = stack.move();
-    return { ...knowing(shop), broker, [Symbol.asyncDispose]: () => owned.disposeAsync() };
+    return { ...contextOf(knowing(shop)), broker, [Symbol.asyncDispose]: () => owned.disposeAsync() };
   },
 
   questions: [
     {
       name: 'Feedback tells the broker what happened, and stars no longer asks feedback',
-      async ask(shop) {
+      async ask(context) {
+        const shop = context.services;
         await change(shop, 6, 'Reviewer1', { stars: 4, text: 'By way of the broker.' });
-        await publishedAll(shop, (await readFeed(shop)).length);
+        await publishedAll(context, (await readFeed(shop)).length);
         const asked = shop.link('stars', 'feedback').passed[0];
         hold(asked === undefined, {
           expected: 'stars asks feedback for nothing',
@@ -63,8 +64,8 @@ export default defineExercise<BrokerShop>({
     },
     {
       name: 'Every event is in the stream once, also when feedback was killed before it heard so',
-      async ask(shop) {
-        const { broker } = shop;
+      async ask(context) {
+        const { broker, services: shop } = context;
         broker.published = 0;
         broker.mute = true;
         await change(shop, 6, 'Reviewer2', { stars: 5, text: 'Did you hear me?' });
@@ -77,7 +78,7 @@ export default defineExercise<BrokerShop>({
         broker.mute = false;
         await startFeedback(shop);
         const newest = (await readFeed(shop)).length;
-        const messages = await publishedAll(shop, newest);
+        const messages = await publishedAll(context, newest);
         hold(messages === newest, {
           expected: `${newest} messages in the stream, one for each event`,
           seen: `${messages}`,

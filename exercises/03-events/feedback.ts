@@ -1,7 +1,9 @@
 /** What exercises on the events of feedback ask of it. */
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { eventually, hold } from '../check/exercise.ts';
+import type { Answer, Asked, Services } from '../check/services.ts';
 import type { Shop } from '../check/shop.ts';
 
 export const FEEDBACK = 'services/feedback/src';
@@ -28,18 +30,36 @@ export type Opinions = Record<string, Opinion>;
 export const startFeedback = (shop: Shop) =>
   shop.start('feedback-v1', { DATABASE_FILE: join(shop.folder, 'feedback.db') });
 
-/** Asks for a change, as often as it takes to get an answer: asked twice, it happens once. */
-export async function change(shop: Shop, productId: number, reviewer: string, opinion?: Opinion): Promise<string> {
-  const path = `/feedback/${productId}/${reviewer}`;
-  const asked = opinion ? { method: 'PUT', json: opinion } : { method: 'DELETE' };
-  const answer = await eventually(
+/** Asks a service, as often as it takes to get an answer. */
+export const askUntilAnswered = (
+  services: Services,
+  service: string,
+  path: string,
+  asked: Asked = {},
+): Promise<Answer> =>
+  eventually(
     async () => {
-      const it = await shop.ask('feedback', path, asked);
-      return it.status === 0 ? undefined : it;
+      const answer = await services.ask(service, path, asked);
+      return answer.status === 0 ? undefined : answer;
     },
-    () => ({ expected: `an answer to ${asked.method} ${path}`, seen: 'none, again and again', look: FEEDBACK }),
+    () => ({
+      expected: `an answer to ${asked.method ?? 'GET'} ${path}`,
+      seen: 'none, again and again',
+      look: `services/${service}/src`,
+    }),
     PATIENCE_MS,
   );
+
+/** Asks for a change until it is answered: asked twice, it happens once. @returns the trace of the request that was answered */
+export async function change(
+  services: Services,
+  productId: number,
+  reviewer: string,
+  opinion?: Opinion,
+): Promise<string> {
+  const path = `/feedback/${productId}/${reviewer}`;
+  const asked = opinion ? { method: 'PUT', json: opinion } : { method: 'DELETE' };
+  const answer = await askUntilAnswered(services, 'feedback', path, asked);
   hold(answer.status === 200, {
     expected: `200 for ${asked.method} ${path}`,
     seen: `${answer.status} ${answer.text}`,
@@ -48,8 +68,12 @@ export async function change(shop: Shop, productId: number, reviewer: string, op
   return answer.traceId;
 }
 
-export async function opinionsOf(shop: Shop, productId: number, asOf?: string): Promise<Opinions> {
-  const answer = await shop.ask('feedback', `/feedback/${productId}${asOf ? `?asOf=${encodeURIComponent(asOf)}` : ''}`);
+export async function opinionsOf(services: Services, productId: number, asOf?: string): Promise<Opinions> {
+  const answer = await askUntilAnswered(
+    services,
+    'feedback',
+    `/feedback/${productId}${asOf ? `?asOf=${encodeURIComponent(asOf)}` : ''}`,
+  );
   hold(answer.status === 200, {
     expected: `what readers think of product ${productId}${asOf ? ` at ${asOf}` : ''}`,
     seen: `${answer.status} ${answer.text}`,
@@ -59,13 +83,13 @@ export async function opinionsOf(shop: Shop, productId: number, asOf?: string): 
 }
 
 /** All that is in the feed by now, page by page. */
-export async function readFeed(shop: Shop): Promise<Event[]> {
+export async function readFeed(services: Services): Promise<Event[]> {
   const marker = randomUUID();
-  await change(shop, MARKED, 'marker', { stars: 1, text: marker });
+  await change(services, MARKED, 'marker', { stars: 1, text: marker });
   const events: Event[] = [];
   while (!events.some(({ opinion }) => opinion?.text === marker)) {
     const next = (events.at(-1)?.seq ?? 0) + 1;
-    const answer = await shop.ask('feedback', `/events?after=${next - 1}`);
+    const answer = await askUntilAnswered(services, 'feedback', `/events?after=${next - 1}`);
     const page = answer.status === 200 ? (answer.json() as { events: Event[] }).events : [];
     hold(page[0]?.seq === next, {
       expected: `GET /events?after=${next - 1} tells event ${next}, and those that follow`,
@@ -97,14 +121,31 @@ export function dice(seed: number): (sides: number) => number {
 }
 
 /** Changes by `READERS`, each of whom waits for one answer before the next change. */
-export async function manyChanges(shop: Shop, productId: number, count: number, seed: number): Promise<void> {
+export async function manyChanges(services: Services, productId: number, count: number, seed: number): Promise<void> {
   await Promise.all(
     READERS.map(async (reader, i) => {
-      const roll = dice(seed + i);
-      for (let n = 0; n < count / READERS.length; n++) {
-        const opinion = roll(4) === 0 ? undefined : { stars: 1 + roll(5), text: `${n}` };
-        await change(shop, productId, reader, opinion);
-      }
+      const next = opinions(seed + i);
+      for (let n = 0; n < count / READERS.length; n++) await change(services, productId, reader, next());
     }),
   );
+}
+
+/** The same while `work` is done, with a moment between the changes of a reader. */
+export async function changesDuring(services: Services, productId: number, work: () => Promise<void>): Promise<void> {
+  let over = false;
+  const changes = READERS.map(async (reader, i) => {
+    for (const next = opinions(i); !over; await sleep(50)) await change(services, productId, reader, next());
+  });
+  const working = work().finally(() => {
+    over = true;
+  });
+  for (const outcome of await Promise.allSettled([...changes, working]))
+    if (outcome.status === 'rejected') throw outcome.reason;
+}
+
+/** What a reader thinks next, no two times the same, or nothing any more. */
+function opinions(seed: number): () => Opinion | undefined {
+  const roll = dice(seed);
+  let n = 0;
+  return () => (roll(4) === 0 ? undefined : { stars: 1 + roll(5), text: `${n++}` });
 }

@@ -54,6 +54,12 @@ export interface Services extends AsyncDisposable {
 export const servicesOf = (spans: readonly Span[]): Set<string> =>
   new Set(spans.map(({ resource }) => String(resource['service.name'])));
 
+/** Whether one of the spans above it in the trace is of this service. */
+export const isBelow = (spans: readonly Span[], service: string, span: Span | undefined): boolean => {
+  const parent = spans.find(({ spanId }) => spanId === span?.parentSpanId);
+  return parent !== undefined && (parent.resource['service.name'] === service || isBelow(spans, service, parent));
+};
+
 /** What a trace is, for who expected another one. */
 export const tracedThrough = (spans: readonly Span[]): string =>
   `a trace through ${[...servicesOf(spans)].join(', ') || 'nothing'}: ${spans.map(({ name }) => name).join(', ')}`;
