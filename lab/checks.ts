@@ -125,11 +125,21 @@ export function page(visit: Visit, shares: Counts, sight: Sight = {}): Check {
       const took = late ? `, one after ${late.seconds.toFixed(1)} s` : '';
       const found = `${counted(counts, n)}${took}`;
       if (fits && !late) return good(found);
-      const user = visit.user ? ` --user ${visit.user}` : '';
       const causes = declared(shop) ? notThere(shop, pages) : whyPage(shop, question, look);
-      return bad(found, causes, `npx pnpm@12 lab explain${user} GET ${PAGE}`);
+      return bad(found, causes, explaining(visit));
     },
   };
+}
+
+/** The namespaces that `lab explain` must be told of for a URL. */
+const placesOf = (url: string): string => (url.includes('.production') ? ' -n default -n production' : '');
+
+/** The command that asks the model for the page of a visit. */
+function explaining({ user, headers = {} }: Visit): string {
+  const { host = 'localhost', ...others } = headers;
+  const said = Object.entries(others).map(([name, value]) => ` --header '${name}: ${value}'`);
+  const url = PAGE.replace('localhost', host);
+  return `npx pnpm@12 lab explain${user ? ` --user ${user}` : ''}${said.join('')}${placesOf(url)} GET ${url}`;
 }
 
 /** Of many pages some may lack a part for want of processor, on a laptop that is busy with a mesh; that tells of no rule. */
@@ -205,7 +215,7 @@ export function call(from: string, url: string, wanted: string, method = 'GET'):
       const look =
         from === OUTSIDER
           ? 'kubectl get peerauthentications --all-namespaces'
-          : `npx pnpm@12 lab explain --from ${from} ${method} http://${url}`;
+          : `npx pnpm@12 lab explain --from ${from}${placesOf(url)} ${method} http://${url}`;
       const answer = await shop.call(question);
       if (answer === wanted) return good(answer);
       const explanation = shop.explain(question);

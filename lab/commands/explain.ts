@@ -36,7 +36,11 @@ export const explain = new Command('explain')
     'manifests beside k8s/bookinfo.yaml, a later one replacing an earlier one; or a folder; may be given several times',
     (path, before: Manifest[] = []) => [...before, ...readManifests(path)],
   )
-  .option('-n, --namespace <name>', 'of the cluster, beside istio-system', 'default')
+  .option(
+    '-n, --namespace <name>',
+    'of the cluster, beside istio-system, instead of default; may be given several times',
+    (name, before: string[] = []) => [...before, name],
+  )
   .option('--context <name>', 'of kubectl, instead of the current one')
   .option(
     '--why-not <what>',
@@ -56,12 +60,12 @@ Examples:
     async (
       method,
       url,
-      { from, header: headers = {}, user, file, namespace, context, whyNot: whatFor, json },
+      { from, header: headers = {}, user, file, namespace: namespaces = ['default'], context, whyNot: whatFor, json },
       command,
     ) => {
       const manifests = file
         ? [...readManifests(SHOP), ...file]
-        : ((await fromCluster(namespace, context)) ?? readManifests(SHOP));
+        : ((await fromCluster(namespaces, context)) ?? readManifests(SHOP));
       const request = { ...addressOf(url), method, headers, from, now: Date.now() / 1000, ...(user && { user }) };
       try {
         const explanation = explainRequest(manifests, request);
@@ -111,11 +115,11 @@ const parse = (path: string, text: string): Manifest[] =>
  * What the cluster has; undefined, and said so, when none answers or it has no Istio.
  * @throws {Obstacle} when that is the one that was named
  */
-async function fromCluster(namespace: string, context: string | undefined): Promise<Manifest[] | undefined> {
+async function fromCluster(namespaces: string[], context: string | undefined): Promise<Manifest[] | undefined> {
   try {
     const cluster = await connect({ context });
     await requireIstio(cluster);
-    return await declaredIn(cluster, namespace);
+    return await declaredIn(cluster, ...namespaces);
   } catch (error) {
     if (!(error instanceof Obstacle) || context !== undefined) throw error;
     console.error(`${error.problem}: this is about ${SHOP} alone.`);

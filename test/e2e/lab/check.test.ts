@@ -348,6 +348,21 @@ describe('npx pnpm@12 lab check', () => {
       expect(causes).toEqual(['rule 1 of AuthorizationPolicy default/allow-all allows it']);
   });
 
+  test('names a command that finds both namespaces', async () => {
+    const files = ['k8s/production.yaml', 'istio/production/bookinfo-gateway.yaml'];
+    await using fake = await start(applied(...V1, ...files), () => ({ status: 503 }), { 'exec deployment/': '200' });
+    const looks = step(await check(fake, '3.3'), '3.3')?.answers.map(({ look }) => look);
+    const both = '-n default -n production';
+    expect(looks?.slice(0, 2)).toEqual([
+      `npx pnpm@12 lab explain ${both} GET http://bookinfo.production/productpage`,
+      `npx pnpm@12 lab explain --from ratings-v1 ${both} GET http://productpage.production:9080/productpage`,
+    ]);
+    const request = ['GET', 'http://productpage.production:9080/productpage'];
+    const { stdout } = await lab(fake, 'explain', '--from', 'ratings-v1', ...both.split(' '), ...request);
+    // Its pods are not among the objects here.
+    expect(stdout).toContain('no healthy upstream: Service production/productpage has no pods');
+  });
+
   test('of rules that are of no step it says what they do; only what is broken is a failure', async () => {
     const strange = changed(applied(...V1), '"subset":"v1"', '"subset":"v2"');
     await using fake = await start(strange, () => ({ version: 'v2' }));
