@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import {
+  askUntilAnswered,
   change,
   manyChanges,
   type Opinions,
@@ -11,7 +12,8 @@ import {
   startFeedback,
 } from '../03-events/feedback.ts';
 import { defineExercise, eventually, type FindingWords, hold } from '../check/exercise.ts';
-import { servicesOf } from '../check/services.ts';
+import { openPods } from '../check/pods.ts';
+import { isBelow, type Services, servicesOf } from '../check/services.ts';
 import { openShop, type Shop } from '../check/shop.ts';
 
 const SHELF = 'services/shelf/src/shelf.ts';
@@ -22,17 +24,29 @@ const BOOKS = [0, 1];
 
 type Why = Pick<FindingWords, 'cause' | 'look'>;
 
+interface Context extends AsyncDisposable {
+  services: Services;
+  /** Does `work` while shelf has nobody to ask. */
+  alone(work: () => Promise<void>): Promise<void>;
+  /** Takes from shelf all that it knows. */
+  forget(): Promise<void>;
+}
+
+interface Offline extends Context {
+  services: Shop;
+}
+
 const startShelf = (shop: Shop, file = 'shelf') =>
   shop.start('shelf-v1', { DATABASE_FILE: join(shop.folder, `${file}.db`) });
 const startStars = (shop: Shop) => shop.start('stars-v1', { DATABASE_FILE: join(shop.folder, 'stars.db') });
-const lookUp = (shop: Shop, productId: number) => shop.ask('shelf', `/shelf/${productId}`);
+const lookUp = (services: Services, productId: number) => askUntilAnswered(services, 'shelf', `/shelf/${productId}`);
 
 const withoutTime = (book: unknown) => ({ ...(book as object), changedAt: undefined });
 
 /** A book, but when it was changed, as the services say that it is made of. */
-async function bookOf(shop: Shop, productId: number) {
-  const details = (await shop.ask('details', `/details/${productId}`)).json();
-  const opinions: Opinions = await opinionsOf(shop, productId);
+async function bookOf(services: Services, productId: number) {
+  const details = (await askUntilAnswered(services, 'details', `/details/${productId}`)).json();
+  const opinions: Opinions = await opinionsOf(services, productId);
   const reviews = Object.keys(opinions)
     .toSorted()
     .map((reviewer) => ({ reviewer, ...opinions[reviewer] }));
@@ -41,12 +55,12 @@ async function bookOf(shop: Shop, productId: number) {
 }
 
 /** Waits until the shelf has the book as it is now. */
-async function comesToShelf(shop: Shop, productId: number, why: Why): Promise<void> {
-  const expected = await bookOf(shop, productId);
+async function comesToShelf(services: Services, productId: number, why: Why): Promise<void> {
+  const expected = await bookOf(services, productId);
   let seen = '';
   await eventually(
     async () => {
-      const answer = await lookUp(shop, productId);
+      const answer = await lookUp(services, productId);
       seen = `${answer.status} ${answer.text}`;
       return (
         (answer.status === 200 && isDeepStrictEqual(withoutTime(answer.json()), withoutTime(expected))) || undefined
@@ -58,17 +72,17 @@ async function comesToShelf(shop: Shop, productId: number, why: Why): Promise<vo
 }
 
 /** The documents, byte for byte. */
-async function documentsOf(shop: Shop): Promise<string[]> {
-  const answers = await Promise.all(BOOKS.map((productId) => lookUp(shop, productId)));
+async function documentsOf(services: Services): Promise<string[]> {
+  const answers = await Promise.all(BOOKS.map((productId) => lookUp(services, productId)));
   return answers.map(({ status, text }) => `${status} ${text}`);
 }
 
 /** Waits until the documents are these again. */
-async function comeBack(shop: Shop, before: string[], why: Why): Promise<void> {
+async function comeBack(services: Services, before: string[], why: Why): Promise<void> {
   let now = before;
   await eventually(
     async () => {
-      now = await documentsOf(shop);
+      now = await documentsOf(services);
       return isDeepStrictEqual(now, before) || undefined;
     },
     () => {
@@ -91,11 +105,11 @@ async function comeBack(shop: Shop, before: string[], why: Why): Promise<void> {
 }
 
 /** Waits until the lag is this. */
-async function lagIs(shop: Shop, expected: number, why: Why): Promise<void> {
+async function lagIs(services: Services, expected: number, why: Why): Promise<void> {
   let seen = '';
   await eventually(
     async () => {
-      const { text } = await shop.ask('shelf', '/metrics');
+      const { text } = await askUntilAnswered(services, 'shelf', '/metrics');
       seen = text.match(new RegExp(`^(# TYPE )?${LAG}\\b.*$`, 'gm'))?.join('\n') ?? `no ${LAG}`;
       return (
         (seen.includes(`# TYPE ${LAG} gauge`) && new RegExp(`^${LAG}(\\{.*\\})? ${expected}$`, 'm').test(seen)) ||
@@ -107,34 +121,64 @@ async function lagIs(shop: Shop, expected: number, why: Why): Promise<void> {
   );
 }
 
-export default defineExercise<Shop>({
+/** Does `work` while none of these workloads is there. */
+const withoutAll = (services: Services, [first, ...others]: string[], work: () => Promise<void>): Promise<void> =>
+  first ? services.without(first, () => withoutAll(services, others, work)) : work();
+
+export default defineExercise<Context, Offline>({
   title: { en: 'All of a book in one piece', ko: '책 한 권의 모든 것을 한 문서로' },
   day: 1,
   minutes: 60,
   after: ['03-events'],
-  open: (tree, { signal }) =>
-    openShop(tree, signal, async (shop) => {
+  services: { feedback: { store: true }, stars: { store: true }, shelf: { store: true } },
+  async open(tree, { signal }) {
+    const shop = await openShop(tree, signal, async (opened) => {
       await Promise.all([
-        startFeedback(shop),
-        startStars(shop),
-        startShelf(shop),
-        shop.start('details-v1'),
-        shop.start('ratings-v1'),
+        startFeedback(opened),
+        startStars(opened),
+        startShelf(opened),
+        opened.start('details-v1'),
+        opened.start('ratings-v1'),
       ]);
-    }),
+    });
+    return {
+      services: shop,
+      alone: (work) => withoutAll(shop, ['feedback-v1', 'details-v1', 'stars-v1', 'ratings-v1'], work),
+      async forget() {
+        await shop.kill('shelf-v1');
+        await startShelf(shop, 'empty');
+      },
+      [Symbol.asyncDispose]: () => shop[Symbol.asyncDispose](),
+    };
+  },
+  async openInCluster(_tree, { signal, cluster }) {
+    const workloads = ['feedback-v1', 'stars-v1', 'shelf-v1', 'details-v1', 'ratings-v1'];
+    const services = await openPods(cluster, { workloads, anew: true, signal });
+    return {
+      services,
+      // Without its pod, feedback would be without its events.
+      alone: (work) =>
+        services.disturb('feedback', { status: 503 }, () =>
+          withoutAll(services, ['details-v1', 'stars-v1', 'ratings-v1'], work),
+        ),
+      // What a pod keeps goes with it.
+      forget: () => services.without('shelf-v1', async () => {}),
+      [Symbol.asyncDispose]: () => services[Symbol.asyncDispose](),
+    };
+  },
 
   questions: [
     {
       name: 'One request tells all of a book',
-      async ask(shop) {
-        await change(shop, 0, 'Reviewer2', { stars: 4, text: 'Over in an evening.' });
-        await change(shop, 0, 'Reviewer1', { stars: 5, text: 'Two pairs of twins!' });
-        await comesToShelf(shop, 0, { look: SHELF });
-        await manyChanges(shop, 1, 24, 1);
-        await change(shop, 0, 'Reviewer1', { stars: 2, text: 'I mixed them up.' });
-        await change(shop, 0, 'Reviewer2');
-        for (const productId of BOOKS) await comesToShelf(shop, productId, { look: SHELF });
-        const unknown = await lookUp(shop, 998);
+      async ask({ services }) {
+        await change(services, 0, 'Reviewer2', { stars: 4, text: 'Over in an evening.' });
+        await change(services, 0, 'Reviewer1', { stars: 5, text: 'Two pairs of twins!' });
+        await comesToShelf(services, 0, { look: SHELF });
+        await manyChanges(services, 1, 24, 1);
+        await change(services, 0, 'Reviewer1', { stars: 2, text: 'I mixed them up.' });
+        await change(services, 0, 'Reviewer2');
+        for (const productId of BOOKS) await comesToShelf(services, productId, { look: SHELF });
+        const unknown = await lookUp(services, 998);
         hold(unknown.status === 404, {
           expected: '404 for a book that nobody has reviewed',
           seen: `${unknown.status} ${unknown.text}`,
@@ -144,12 +188,10 @@ export default defineExercise<Shop>({
     },
     {
       name: 'It does so while everybody else is away, also after a start',
-      async ask(shop) {
-        const before = await documentsOf(shop);
-        const away = ['feedback-v1', 'details-v1', 'stars-v1', 'ratings-v1'];
-        await Promise.all(away.map((name) => shop.kill(name)));
+      async ask({ services, alone }) {
+        const before = await documentsOf(services);
         const still = async (cause: string) => {
-          const now = await documentsOf(shop);
+          const now = await documentsOf(services);
           hold(isDeepStrictEqual(now, before), {
             expected: `while feedback, details, reviews and ratings are away: ${before[0]}`,
             seen: now[0] ?? '',
@@ -157,51 +199,49 @@ export default defineExercise<Shop>({
             look: SHELF,
           });
         };
-        await still('the book is put together when it is asked for, so it is there only while everybody answers');
-        await shop.kill('shelf-v1');
-        await startShelf(shop);
-        await still('the shelf is empty after each start');
-        await Promise.all([startFeedback(shop), shop.start('details-v1')]);
+        await alone(async () => {
+          await still('the book is put together when it is asked for, so it is there only while everybody answers');
+          await services.crash('shelf-v1');
+          await still('the shelf is empty after each start');
+        });
       },
     },
     {
       name: 'Held up, the shelf says by how many events it is behind',
-      async ask(shop) {
-        await lagIs(shop, 0, { look: APP });
-        const link = shop.link('shelf', 'details');
-        link.fate = () => 'refuse';
-        for (const reader of READERS) await change(shop, 2, reader, { stars: 3, text: 'Held up.' });
-        await lagIs(shop, READERS.length, {
-          cause: 'the lag is only told by work that succeeds: nobody tells it while the shelf is held up',
-          look: APP,
+      async ask({ services }) {
+        await lagIs(services, 0, { look: APP });
+        await services.disturb('details', { status: 503 }, async () => {
+          for (const reader of READERS) await change(services, 2, reader, { stars: 3, text: 'Held up.' });
+          await lagIs(services, READERS.length, {
+            cause: 'the lag is only told by work that succeeds: nobody tells it while the shelf is held up',
+            look: APP,
+          });
         });
-        link.fate = () => 'pass';
-        await lagIs(shop, 0, { look: SHELF });
-        await comesToShelf(shop, 2, { cause: 'an event was done with before its book was whole', look: SHELF });
+        await lagIs(services, 0, { look: SHELF });
+        await comesToShelf(services, 2, { cause: 'an event was done with before its book was whole', look: SHELF });
       },
     },
     {
       name: 'From an empty database the same comes out, byte for byte',
-      async ask(shop) {
-        const before = await documentsOf(shop);
-        const link = shop.link('shelf', 'feedback');
-        link.fate = () => 'refuse';
-        await shop.kill('shelf-v1');
-        await startShelf(shop, 'empty');
-        const early = await lookUp(shop, 0);
-        hold(early.status === 503, {
-          expected: '503 for a book that is not on the shelf before the feed was read',
-          seen: `${early.status} ${early.text}`,
-          cause: 'who has not read the feed to its end cannot know that there is no such book',
-          look: APP,
+      async ask({ services, forget }) {
+        const before = await documentsOf(services);
+        await services.disturb('feedback', { status: 503 }, async () => {
+          await forget();
+          const early = await lookUp(services, 0);
+          hold(early.status === 503, {
+            expected: '503 for a book that is not on the shelf before the feed was read',
+            seen: `${early.status} ${early.text}`,
+            cause: 'who has not read the feed to its end cannot know that there is no such book',
+            look: APP,
+          });
         });
-        link.fate = () => 'pass';
-        await comeBack(shop, before, { look: SHELF });
+        await comeBack(services, before, { look: SHELF });
       },
     },
     {
       name: 'An event that comes again, or out of turn, changes nothing',
-      async ask(shop) {
+      offline: 'a rule of the mesh cannot change an answer',
+      async ask({ services: shop }) {
         const before = await documentsOf(shop);
         const events = (await readFeed(shop)).slice(0, 50);
         const deliveries = [
@@ -231,12 +271,11 @@ export default defineExercise<Shop>({
     },
     {
       name: 'What the shelf does about a review is in the trace of who wrote it',
-      async ask(shop) {
-        const traceId = await change(shop, 3, 'Reviewer1', { stars: 4, text: 'Traced.' });
-        await shop.trace(traceId, 'one trace through feedback, shelf and details', (spans) => {
+      async ask({ services }) {
+        const traceId = await change(services, 3, 'Reviewer1', { stars: 4, text: 'Traced.' });
+        await services.trace(traceId, 'one trace through feedback, shelf and details', (spans) => {
           const asked = spans.find(({ name, kind }) => kind === 2 && name === 'GET /details/{productId}');
-          const asker = spans.find(({ spanId }) => spanId === asked?.parentSpanId);
-          return asker?.resource['service.name'] === 'shelf' && servicesOf(spans).has('feedback');
+          return isBelow(spans, 'shelf', asked) && servicesOf(spans).has('feedback');
         });
       },
     },
@@ -250,6 +289,12 @@ export default defineExercise<Shop>({
       'gone-while-filling': 'cannot know that there is no such book',
       'counts-twice': 'an event that came twice was counted twice',
       'passes-over': 'an event that came too early was taken',
+    },
+    inCluster: {
+      start: 'the book is put together when it is asked for',
+      'lag-of-work-done': 'the lag is only told by work that succeeds',
+      'own-clock': 'changedAt says when the document was made',
+      'gone-while-filling': 'cannot know that there is no such book',
     },
   },
 });

@@ -1,6 +1,6 @@
 /** The documents: both languages say the same, what they name exists, and their commands are understood by bash and zsh. */
 import { spawnSync } from 'node:child_process';
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync, globSync, readdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { parseAllDocuments } from 'yaml';
@@ -85,11 +85,11 @@ describe.each(DOCUMENTS)('%s', (file) => {
     }
     // Those of extending.md make files; test/e2e/extending.test.ts follows them.
     if (file.startsWith('docs/extending')) return;
-    // An exercise lays down files, and for its services those that new:service would make.
+    // An exercise, and those that it stands on, lay down files, and for their services those that new:service would make.
+    const layers = file.startsWith('exercises/') ? globSync('exercises/*/{start,solution}', { cwd: ROOT }) : [];
     const laidAs = (path: string) => path.replace('k8s/kustomize/app/', 'services/');
     const exists = (path: string) =>
-      existsSync(join(ROOT, path)) ||
-      ['start', 'solution'].some((layer) => existsSync(join(ROOT, dirname(file), layer, laidAs(path))));
+      existsSync(join(ROOT, path)) || layers.some((layer) => existsSync(join(ROOT, layer, laidAs(path))));
     for (const path of commands.join('').match(/(?<![\w./-])(?:k8s|istio|samples|test)\/[\w./-]+(?![\w./:-])/g) ?? [])
       expect(exists(path), path).toBe(true);
   });
