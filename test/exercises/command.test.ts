@@ -29,8 +29,8 @@ export default defineExercise({
   title: { en: 'Remote', ko: '멀리 있습니다' },
   day: 5,
   minutes: 1,
-  cluster: true,
-  open: async (_tree, { cluster }) => ({ cluster, async [Symbol.asyncDispose]() {} }),
+  open: async () => ({ cluster: undefined, async [Symbol.asyncDispose]() {} }),
+  openInCluster: async (_tree, { cluster }) => ({ cluster, async [Symbol.asyncDispose]() {} }),
   questions: [
     {
       name: 'the cluster has a namespace',
@@ -379,7 +379,9 @@ test('check changes a cluster that does not look local only when its context is 
     /^The cluster of the context prod \(.*\) does not look like one on this machine, .*--context prod if you mean it\nexit 1$/,
   );
   expect(await check('remote', '--context', 'prod')).toMatch(/the cluster has a namespace[\s\S]*\nexit 0$/);
-  expect(await check('strangler', '--context', 'prod')).toBe('01-strangler has nothing to ask on a cluster.\nexit 2');
+  expect(await check('events-nats', '--context', 'prod')).toBe(
+    '03-events-nats has nothing to ask on a cluster.\nexit 2',
+  );
 });
 
 test('solution shows what the files lack', async () => {
