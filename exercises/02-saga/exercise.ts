@@ -1,15 +1,12 @@
 import { randomUUID } from 'node:crypto';
-import { join } from 'node:path';
-import { defineExercise, eventually, hold } from '../check/exercise.ts';
+import { defineExercise, eventually, hold, PATIENCE_MS } from '../check/exercise.ts';
 import { type Fate, meanwhile } from '../check/link.ts';
 import { openPods } from '../check/pods.ts';
-import type { Answer, Services } from '../check/services.ts';
-import { dice, openShop, type Shop } from '../check/shop.ts';
+import { askUntilAnswered, type Services } from '../check/services.ts';
+import { dice, openShop, type Shop, startStored } from '../check/shop.ts';
 
 const PRICE = 12;
 const PURSE = 100;
-/** For what takes a moment on an idle machine. */
-const PATIENCE_MS = 45_000;
 /** More than a purse can pay. */
 const TOO_MANY = 10;
 const SAGA = 'services/orders/src/saga.ts';
@@ -35,8 +32,7 @@ interface Offline extends Context {
   services: Shop;
 }
 
-const startOrders = (shop: Shop) =>
-  shop.start('orders-v1', { DATABASE_FILE: join(shop.folder, 'orders.db'), PRICE: String(PRICE) });
+const startOrders = (shop: Shop) => startStored(shop, 'orders', { PRICE: String(PRICE) });
 
 const newOrder = (productId: number, quantity = 1): Order => ({
   orderId: randomUUID(),
@@ -49,33 +45,11 @@ const newOrder = (productId: number, quantity = 1): Order => ({
 async function place({ services, placed }: Context, order: Order) {
   if (!placed.includes(order)) placed.push(order);
   const { orderId, ...json } = order;
-  return eventually(
-    async () => {
-      const answer = await services.ask('orders', `/orders/${orderId}`, { method: 'PUT', json });
-      return answer.status === 0 ? undefined : answer;
-    },
-    () => ({
-      expected: 'an answer to PUT /orders/{orderId}',
-      seen: 'a broken connection, again and again',
-      look: SAGA,
-    }),
-    PATIENCE_MS,
-  );
+  return askUntilAnswered(services, 'orders', `/orders/${orderId}`, { method: 'PUT', json });
 }
 
-/** The answer to a `GET`, as soon as there is one. */
-const read = ({ services }: Context, service: string, path: string): Promise<Answer> =>
-  eventually(
-    async () => {
-      const answer = await services.ask(service, path);
-      return answer.status === 0 ? undefined : answer;
-    },
-    () => ({ expected: `an answer to GET ${path}`, seen: `nobody answers for ${service}` }),
-    PATIENCE_MS,
-  );
-
 async function stateOf(context: Context, { orderId }: Order): Promise<string> {
-  const answer = await read(context, 'orders', `/orders/${orderId}`);
+  const answer = await askUntilAnswered(context.services, 'orders', `/orders/${orderId}`);
   return answer.status === 200 ? String((answer.json() as { state: unknown }).state) : `answered ${answer.status}`;
 }
 
@@ -93,9 +67,9 @@ const end = (context: Context, order: Order, cause: string, deadlineMs = PATIENC
 };
 
 const moneyTaken = async (context: Context) =>
-  ((await read(context, 'payments', '/money')).json() as { taken: number }).taken;
+  ((await askUntilAnswered(context.services, 'payments', '/money')).json() as { taken: number }).taken;
 const booksHeld = async (context: Context, productId: number) =>
-  ((await read(context, 'stock', `/stock/${productId}`)).json() as { held: number }).held;
+  ((await askUntilAnswered(context.services, 'stock', `/stock/${productId}`)).json() as { held: number }).held;
 
 /** Every book that is held and every coin that was taken belongs to a confirmed order. To be asked when all are at an end. */
 async function balance(context: Context, cause: string): Promise<void> {
@@ -157,8 +131,8 @@ export default defineExercise<Context, Offline>({
   async open(tree, { signal }) {
     const shop = await openShop(tree, signal, async (opened) => {
       await Promise.all([
-        opened.start('stock-v1', { DATABASE_FILE: join(opened.folder, 'stock.db'), BOOKS: '1000' }),
-        opened.start('payments-v1', { DATABASE_FILE: join(opened.folder, 'payments.db'), PURSE: String(PURSE) }),
+        startStored(opened, 'stock', { BOOKS: '1000' }),
+        startStored(opened, 'payments', { PURSE: String(PURSE) }),
         startOrders(opened),
       ]);
     });

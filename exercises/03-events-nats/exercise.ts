@@ -1,7 +1,7 @@
 import events, { begin, contextOf, type Offline } from '../03-events/exercise.ts';
-import { change, FEEDBACK, PATIENCE_MS, readFeed, startFeedback } from '../03-events/feedback.ts';
-import { defineExercise, eventually, hold } from '../check/exercise.ts';
-import { openShop, type Shop } from '../check/shop.ts';
+import { change, FEEDBACK, readFeed } from '../03-events/feedback.ts';
+import { defineExercise, eventually, hold, PATIENCE_MS } from '../check/exercise.ts';
+import { openShop, type Shop, startStored } from '../check/shop.ts';
 import { type Broker, openBroker } from './broker.ts';
 
 /** What the questions on events need, of services that know the broker. */
@@ -76,7 +76,7 @@ export default defineExercise<Context>({
         );
         await shop.kill('feedback-v1');
         broker.mute = false;
-        await startFeedback(shop);
+        await startStored(shop, 'feedback');
         const newest = (await readFeed(shop)).length;
         const messages = await publishedAll(context, newest);
         hold(messages === newest, {

@@ -1,14 +1,12 @@
-import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
-import { defineExercise, eventually, type FindingWords, hold } from '../check/exercise.ts';
+import { defineExercise, eventually, type FindingWords, hold, PATIENCE_MS } from '../check/exercise.ts';
 import type { Fate } from '../check/link.ts';
 import { openPods } from '../check/pods.ts';
 import { isBelow, type Services, servicesOf } from '../check/services.ts';
-import { openShop, type Shop } from '../check/shop.ts';
+import { dice, openShop, type Shop, startStored } from '../check/shop.ts';
 import {
   change,
   changesDuring,
-  dice,
   type Event,
   FEEDBACK,
   fold,
@@ -16,10 +14,8 @@ import {
   type Opinion,
   type Opinions,
   opinionsOf,
-  PATIENCE_MS,
   READERS,
   readFeed,
-  startFeedback,
 } from './feedback.ts';
 
 const STARS = 'services/stars/src/stars.ts';
@@ -39,9 +35,6 @@ interface Context extends AsyncDisposable {
 export interface Offline extends Context {
   services: Shop;
 }
-
-const startStars = (shop: Shop, file = 'stars') =>
-  shop.start('stars-v1', { DATABASE_FILE: join(shop.folder, `${file}.db`) });
 
 const starsIn = (opinions: Opinions) =>
   Object.fromEntries(Object.entries(opinions).map(([reviewer, { stars }]) => [reviewer, stars]));
@@ -122,7 +115,12 @@ async function followsFromEvents(services: Services, productId: number): Promise
 }
 
 export const begin = async (shop: Shop): Promise<void> => {
-  await Promise.all([startFeedback(shop), startStars(shop), shop.start('ratings-v1'), shop.start('reviews-v2')]);
+  await Promise.all([
+    startStored(shop, 'feedback'),
+    startStored(shop, 'stars'),
+    shop.start('ratings-v1'),
+    shop.start('reviews-v2'),
+  ]);
 };
 
 export const contextOf = (shop: Shop): Offline => ({
@@ -145,7 +143,7 @@ export const contextOf = (shop: Shop): Offline => ({
   },
   async forget() {
     await Promise.all([shop.kill('stars-v1'), shop.kill('ratings-v1')]);
-    await Promise.all([startStars(shop, 'stars-again'), shop.start('ratings-v1')]);
+    await Promise.all([startStored(shop, 'stars', {}, 'stars-again'), shop.start('ratings-v1')]);
   },
   [Symbol.asyncDispose]: () => shop[Symbol.asyncDispose](),
 });
@@ -261,7 +259,7 @@ export default defineExercise<Context, Offline>({
         const link = shop.link('client', 'feedback');
         const roll = dice(1);
         link.fate = ({ method }): Fate =>
-          method === 'GET' ? 'pass' : ((['cut', 'repeat', 'pass', 'pass'] as const)[roll(4)] ?? 'pass');
+          method === 'GET' ? 'pass' : ((['cut', 'repeat', 'pass', 'pass'] as const)[Math.floor(roll() * 4)] ?? 'pass');
         await manyChanges(shop, 1, 80, 1);
         link.fate = () => 'pass';
         await followsFromEvents(shop, 1);
@@ -314,7 +312,7 @@ export default defineExercise<Context, Offline>({
           );
           await killed.promise;
           link.fate = () => 'pass';
-          await startStars(shop);
+          await startStored(shop, 'stars');
           await bothFollow(shop, 4, () => ({
             cause: `killed ${fate === 'cut' ? 'after' : 'before'} ratings was told: ${PROGRESS_FIRST}`,
             look: STARS,

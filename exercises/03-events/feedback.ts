@@ -1,15 +1,12 @@
 /** What exercises on the events of feedback ask of it. */
 import { randomUUID } from 'node:crypto';
-import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { eventually, hold } from '../check/exercise.ts';
-import type { Answer, Asked, Services } from '../check/services.ts';
-import type { Shop } from '../check/shop.ts';
+import { hold } from '../check/exercise.ts';
+import { askUntilAnswered, type Services } from '../check/services.ts';
+import { dice } from '../check/shop.ts';
 
 export const FEEDBACK = 'services/feedback/src';
 export const READERS = ['Reviewer1', 'Reviewer2', 'Reviewer3', 'Reviewer4'];
-/** For what takes a moment on an idle machine. */
-export const PATIENCE_MS = 45_000;
 /** Of no question: its events tell that the feed has been read to its end. */
 const MARKED = 999;
 
@@ -26,29 +23,6 @@ export interface Event {
   opinion?: Opinion;
 }
 export type Opinions = Record<string, Opinion>;
-
-export const startFeedback = (shop: Shop) =>
-  shop.start('feedback-v1', { DATABASE_FILE: join(shop.folder, 'feedback.db') });
-
-/** Asks a service, as often as it takes to get an answer. */
-export const askUntilAnswered = (
-  services: Services,
-  service: string,
-  path: string,
-  asked: Asked = {},
-): Promise<Answer> =>
-  eventually(
-    async () => {
-      const answer = await services.ask(service, path, asked);
-      return answer.status === 0 ? undefined : answer;
-    },
-    () => ({
-      expected: `an answer to ${asked.method ?? 'GET'} ${path}`,
-      seen: 'none, again and again',
-      look: `services/${service}/src`,
-    }),
-    PATIENCE_MS,
-  );
 
 /** Asks for a change until it is answered: asked twice, it happens once. @returns the trace of the request that was answered */
 export async function change(
@@ -111,15 +85,6 @@ export function fold(events: Event[], productId: number): Opinions {
   return opinions;
 }
 
-/** The same numbers in every run: a check that fails fails again. */
-export function dice(seed: number): (sides: number) => number {
-  let state = seed;
-  return (sides) => {
-    state = (state * 1_664_525 + 1_013_904_223) % 2 ** 32;
-    return Math.floor((state / 2 ** 32) * sides);
-  };
-}
-
 /** Changes by `READERS`, each of whom waits for one answer before the next change. */
 export async function manyChanges(services: Services, productId: number, count: number, seed: number): Promise<void> {
   await Promise.all(
@@ -147,5 +112,5 @@ export async function changesDuring(services: Services, productId: number, work:
 function opinions(seed: number): () => Opinion | undefined {
   const roll = dice(seed);
   let n = 0;
-  return () => (roll(4) === 0 ? undefined : { stars: 1 + roll(5), text: `${n++}` });
+  return () => (roll() < 0.25 ? undefined : { stars: 1 + Math.floor(roll() * 5), text: `${n++}` });
 }

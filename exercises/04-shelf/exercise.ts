@@ -1,20 +1,9 @@
-import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
-import {
-  askUntilAnswered,
-  change,
-  manyChanges,
-  type Opinions,
-  opinionsOf,
-  PATIENCE_MS,
-  READERS,
-  readFeed,
-  startFeedback,
-} from '../03-events/feedback.ts';
-import { defineExercise, eventually, type FindingWords, hold } from '../check/exercise.ts';
+import { change, manyChanges, type Opinions, opinionsOf, READERS, readFeed } from '../03-events/feedback.ts';
+import { defineExercise, eventually, type FindingWords, hold, PATIENCE_MS } from '../check/exercise.ts';
 import { openPods } from '../check/pods.ts';
-import { isBelow, type Services, servicesOf } from '../check/services.ts';
-import { openShop, type Shop } from '../check/shop.ts';
+import { askUntilAnswered, isBelow, type Services, servicesOf } from '../check/services.ts';
+import { openShop, type Shop, startStored } from '../check/shop.ts';
 
 const SHELF = 'services/shelf/src/shelf.ts';
 const APP = 'services/shelf/src/app.ts';
@@ -36,9 +25,6 @@ interface Offline extends Context {
   services: Shop;
 }
 
-const startShelf = (shop: Shop, file = 'shelf') =>
-  shop.start('shelf-v1', { DATABASE_FILE: join(shop.folder, `${file}.db`) });
-const startStars = (shop: Shop) => shop.start('stars-v1', { DATABASE_FILE: join(shop.folder, 'stars.db') });
 const lookUp = (services: Services, productId: number) => askUntilAnswered(services, 'shelf', `/shelf/${productId}`);
 
 const withoutTime = (book: unknown) => ({ ...(book as object), changedAt: undefined });
@@ -134,9 +120,9 @@ export default defineExercise<Context, Offline>({
   async open(tree, { signal }) {
     const shop = await openShop(tree, signal, async (opened) => {
       await Promise.all([
-        startFeedback(opened),
-        startStars(opened),
-        startShelf(opened),
+        startStored(opened, 'feedback'),
+        startStored(opened, 'stars'),
+        startStored(opened, 'shelf'),
         opened.start('details-v1'),
         opened.start('ratings-v1'),
       ]);
@@ -146,7 +132,7 @@ export default defineExercise<Context, Offline>({
       alone: (work) => withoutAll(shop, ['feedback-v1', 'details-v1', 'stars-v1', 'ratings-v1'], work),
       async forget() {
         await shop.kill('shelf-v1');
-        await startShelf(shop, 'empty');
+        await startStored(shop, 'shelf', {}, 'empty');
       },
       [Symbol.asyncDispose]: () => shop[Symbol.asyncDispose](),
     };
@@ -261,7 +247,7 @@ export default defineExercise<Context, Offline>({
             return { status: 200, body: { events: page, newest: events.length } };
           };
           await shop.kill('shelf-v1');
-          await startShelf(shop, file);
+          await startStored(shop, 'shelf', {}, file);
           // Comes by an honest page, so all of the other one is worked on when it is there.
           await change(shop, 2, 'Reviewer1', { stars: 1, text: file });
           await comesToShelf(shop, 2, { cause, look: SHELF });

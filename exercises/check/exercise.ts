@@ -102,6 +102,9 @@ export interface FindingWords {
   look?: string;
 }
 
+/** For what takes a moment on an idle machine, and is waited for on a busy one. */
+export const PATIENCE_MS = 45_000;
+
 /** @throws {Finding} unless it holds */
 export function hold(condition: boolean, finding: FindingWords): asserts condition {
   if (!condition) throw new Finding(finding);

@@ -1,7 +1,7 @@
 /** What a check can do with services, wherever they run: as processes of a tree (shop.ts), or as pods of a cluster (pods.ts). */
 import { randomBytes } from 'node:crypto';
 import type { Span } from '../../local/otlp.ts';
-import { Finding } from './exercise.ts';
+import { eventually, Finding, PATIENCE_MS } from './exercise.ts';
 
 export interface Answer {
   /** 0: no service has answered; the connection broke, nothing came within 30 s, or a proxy answered in its place. */
@@ -103,3 +103,23 @@ export async function ask(url: string, { json, headers, ...init }: Asked, what: 
     return answerOf(0, new Headers(), String(error));
   }
 }
+
+/** Asks a service, as often as it takes to get an answer. */
+export const askUntilAnswered = (
+  services: Services,
+  service: string,
+  path: string,
+  asked: Asked = {},
+): Promise<Answer> =>
+  eventually(
+    async () => {
+      const answer = await services.ask(service, path, asked);
+      return answer.status === 0 ? undefined : answer;
+    },
+    () => ({
+      expected: `an answer to ${asked.method ?? 'GET'} ${path}`,
+      seen: 'none, again and again',
+      look: `services/${service}/src`,
+    }),
+    PATIENCE_MS,
+  );

@@ -166,6 +166,10 @@ export async function openShop(tree: string, signal: AbortSignal, begin: (shop: 
   return shop;
 }
 
+/** Starts the first version of a service, with a database in the shop's folder. */
+export const startStored = (shop: Shop, service: string, env: Record<string, string> = {}, file = service) =>
+  shop.start(`${service}-v1`, { DATABASE_FILE: join(shop.folder, `${file}.db`), ...env });
+
 /** What the tree lists. Asked of a process of its own, for a module that was imported once stays as it was. */
 async function workloadsOf(tree: string): Promise<Workload[]> {
   const program = "import('./local/workloads.ts').then(({ WORKLOADS }) => console.log(JSON.stringify(WORKLOADS)))";

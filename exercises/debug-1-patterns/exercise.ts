@@ -1,17 +1,14 @@
 import { randomUUID } from 'node:crypto';
-import { join } from 'node:path';
-import { defineExercise, eventually, type FindingWords, hold } from '../check/exercise.ts';
+import { defineExercise, eventually, type FindingWords, hold, PATIENCE_MS } from '../check/exercise.ts';
 import { type Fate, meanwhile, type Passed } from '../check/link.ts';
 import { filesIn, Mesh, manifestsOf, readFiles } from '../check/mesh.ts';
-import { openShop, type Shop } from '../check/shop.ts';
+import { openShop, type Shop, startStored } from '../check/shop.ts';
 
 const PRICE = 12;
 /** More than a purse can pay. */
 const TOO_MANY = 10;
 /** What a service that is away is asked for the sake of one order, at most. */
 const BUDGET = 5;
-/** For what takes a moment on an idle machine. */
-const PATIENCE_MS = 45_000;
 
 type Words = Omit<FindingWords, 'expected' | 'seen'>;
 
@@ -20,9 +17,6 @@ interface Context extends AsyncDisposable {
   shop: Shop;
   mesh: Mesh;
 }
-
-const start = (shop: Shop, service: string) =>
-  shop.start(`${service}-v1`, { DATABASE_FILE: join(shop.folder, `${service}.db`) });
 
 /** Kills a service as soon as it sends such a request, which meets its fate. `work` is what makes it send one. */
 async function killAt(
@@ -121,7 +115,7 @@ export default defineExercise<Context>({
     const mesh = new Mesh(manifestsOf(readFiles(tree, filesIn(tree, 'challenge'))), undefined);
     const shop = await openShop(tree, signal, async (opened) => {
       const services = ['orders', 'stock', 'payments', 'feedback', 'stars'];
-      await Promise.all([...services.map((service) => start(opened, service)), opened.start('ratings-v1')]);
+      await Promise.all([...services.map((service) => startStored(opened, service)), opened.start('ratings-v1')]);
     });
     return { shop, mesh, [Symbol.asyncDispose]: () => shop[Symbol.asyncDispose]() };
   },
@@ -149,7 +143,7 @@ export default defineExercise<Context>({
         const [orderId, before] = [randomUUID(), await moneyTaken(shop)];
         const isPayment = ({ method, path }: Passed) => method === 'PUT' && path.includes(orderId);
         await killAt(shop, ['orders', 'payments'], isPayment, 'cut', () => place(shop, orderId, 0));
-        await start(shop, 'orders');
+        await startStored(shop, 'orders');
         const state = await end(shop, orderId);
         const [taken, due] = [(await moneyTaken(shop)) - before, state === 'confirmed' ? PRICE : 0];
         hold(taken === due, {
@@ -219,7 +213,7 @@ export default defineExercise<Context>({
           const isRelease = ({ method, path }: Passed) => method === 'DELETE' && path.includes(interrupted);
           await killAt(shop, ['orders', 'stock'], isRelease, 'refuse', () => place(shop, interrupted, 3, TOO_MANY));
           for (const { passed } of [stock, payments]) passed.length = 0;
-          await start(shop, 'orders');
+          await startStored(shop, 'orders');
           await eventually(
             () => undone(stock, interrupted) > 0 || undone(payments, stuck) > 2 * BUDGET || undefined,
             () => ({ expected: 'orders goes on', seen: 'it does nothing', look: 'orders, after a restart' }),
@@ -259,8 +253,7 @@ export default defineExercise<Context>({
       name: 'Books that were put aside are so after a restart of stock',
       async ask({ shop }) {
         await put(shop, 'stock', `/reservations/${randomUUID()}`, { productId: 5, quantity: 2 });
-        await shop.kill('stock-v1');
-        await start(shop, 'stock');
+        await shop.crash('stock-v1');
         const held = await heldOf(shop, 5);
         hold(held === 2, {
           expected: '2 books put aside, as before the restart',
@@ -322,8 +315,7 @@ export default defineExercise<Context>({
       async ask({ shop }) {
         await opine(shop, 1, 2);
         const { status } = await shop.ask('feedback', '/feedback/1/jason', { method: 'DELETE' });
-        await shop.kill('feedback-v1');
-        await start(shop, 'feedback');
+        await shop.crash('feedback-v1');
         const { text } = await shop.ask('feedback', '/feedback/1');
         hold(status === 200 && !text.includes('jason'), {
           expected: 'no opinion of jason, who took it back and was answered 200, after a restart of feedback',
@@ -338,7 +330,7 @@ export default defineExercise<Context>({
       async ask({ shop }) {
         const isStars = ({ path }: Passed) => path === '/ratings/2';
         await killAt(shop, ['stars', 'ratings'], isStars, 'refuse', () => opine(shop, 2, 4));
-        await start(shop, 'stars');
+        await startStored(shop, 'stars');
         // Events come in order: when this one has arrived, all before it have.
         await opine(shop, 3, 1);
         await rated(shop, 3, 1);
