@@ -22,9 +22,9 @@ kinds='virtualservices.networking.istio.io destinationrules.networking.istio.io 
   requestauthentications.security.istio.io telemetries.telemetry.istio.io
   httproutes.gateway.networking.k8s.io gateways.gateway.networking.k8s.io
   rollouts.argoproj.io analysistemplates.argoproj.io'
-installed=$(kubectl api-resources --namespaced --verbs=delete --output=name | grep -Fx "$(xargs -n1 <<<"$kinds")" | paste -sd, || true)
+installed=$(kubectl api-resources --namespaced --verbs=delete --output=name | grep -Fx "$(xargs -n1 <<<"$kinds")" | tr '\n' , || true)
 if [[ -n $installed ]]; then
-  kubectl delete "$installed" --all --namespace "$namespace"
+  kubectl delete "${installed%,}" --all --namespace "$namespace"
 fi
 
 # Everything of the flat files. The other namespaces' (production, istio-system) and the cluster's own stay.
