@@ -101,7 +101,7 @@ export async function gatewayApi(cluster: Cluster): Promise<Finding> {
     what,
     state: 'later',
     seen: 'its types are not installed; only the lessons of the Gateway API and ambient mode ask for them',
-    next: 'istio/README.md, "The Gateway API"',
+    next: 'istio/README.md, "Gateway API"',
   };
 }
 

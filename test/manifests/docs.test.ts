@@ -1,6 +1,6 @@
 /** The documents: both languages say the same, what they name exists, and their commands are understood by bash and zsh. */
 import { spawnSync } from 'node:child_process';
-import { existsSync, globSync, readdirSync } from 'node:fs';
+import { existsSync, globSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { parseAllDocuments } from 'yaml';
@@ -8,18 +8,10 @@ import { en } from '../../services/productpage/src/messages/en.ts';
 import { ko } from '../../services/productpage/src/messages/ko.ts';
 import { ROOT, text } from './load.ts';
 
-const DOCUMENTS = [
-  'README.md',
-  'istio/README.md',
-  'k8s/README.md',
-  'k8s/README.ko.md',
-  ...readdirSync(join(ROOT, 'exercises'), { recursive: true, encoding: 'utf8' })
-    .filter((path) => path.endsWith('.md') && !path.includes('node_modules'))
-    .map((path) => `exercises/${path}`),
-  ...readdirSync(join(ROOT, 'docs'))
-    .filter((name) => name.endsWith('.md'))
-    .map((name) => `docs/${name}`),
-];
+const DOCUMENTS = globSync(['*.md', '{docs,istio,k8s,exercises}/**/*.md'], {
+  cwd: ROOT,
+  exclude: ['**/node_modules/**'],
+}).toSorted();
 const BILINGUAL = DOCUMENTS.filter((name) => DOCUMENTS.includes(korean(name)));
 
 function korean(english: string): string {
@@ -107,6 +99,18 @@ describe.each(DOCUMENTS)('%s', (file) => {
   test('has commands that can be pasted into an interactive zsh, which knows no comments and insists on file patterns', () => {
     for (const body of commands) expect(unquoted(body), body).not.toMatch(/(^|\s)#|[?[\]]/m);
   });
+});
+
+test('where a command of the lab says to read on, there is a section of that title', () => {
+  const sources = globSync('lab/**/*.ts', { cwd: ROOT }).map(text).join('');
+  const named = [...sources.matchAll(/([\w/]+\.md), "([^"]+)"/g)].map(([, file = '', title = '']) => ({ file, title }));
+  expect(named).not.toEqual([]);
+  for (const { file, title } of named)
+    expect(
+      text(file)
+        .match(/^#+ .*$/gm)
+        ?.map((heading) => heading.replace(/^#+ (\d+\. )?/, '')),
+    ).toContain(title);
 });
 
 test.each(['docs/lab.md', 'docs/lab.ko.md'])('%s quotes the page as it is in either language', (file) => {
