@@ -15,11 +15,11 @@ import { bundle } from '@bookinfo/bundle';
 import { backendAt, startBookinfo } from '../local/bookinfo.ts';
 import { freePort } from '../local/free-port.ts';
 import { SERVICES, type Service, type WorkloadName, workloads } from '../local/workloads.ts';
-import { load, type Measured, offer } from './load.ts';
+import { crowd, load, type Measured, offer } from './load.ts';
 import { type Line, plot } from './plot.ts';
 import { cpuOf, memoryOf, wakeUpsOf } from './processes.ts';
 
-const PARTS = ['cpu', 'memory', 'start', 'idle', 'saturation'] as const;
+const PARTS = ['cpu', 'memory', 'start', 'idle', 'saturation', 'overload'] as const;
 const USAGE = `Usage: pnpm bench [options]
 
   --only PARTS     some of ${PARTS.join(', ')}, with commas (default all)
@@ -63,6 +63,7 @@ else {
   if (options.only.includes('start')) await compareStarts();
   if (options.only.includes('idle')) await compareIdling();
   if (options.only.includes('saturation')) await findSaturation();
+  if (options.only.includes('overload')) await compareCrowds();
 }
 collector.kill();
 
@@ -231,6 +232,50 @@ async function findSaturation(): Promise<void> {
   }
   table(['page', 'offered pages/s', 'answered with 200', 'p50 ms', 'p99 ms'], rows);
   save('latency.svg', plot('Latency of the page over offered load', 'offered pages/s', 'ms', lines));
+}
+
+/** More connections at once than it can serve, and beside them a probe ten times a second: who is answered, and when. */
+async function compareCrowds(): Promise<void> {
+  await using shop = await startShop(environments.off);
+  const url = shop.urls['productpage-v1'];
+  await load({ url, connections: options.connections, seconds: options.seconds });
+  const rows: string[][] = [];
+  for (const connections of [options.connections, 100, 1000]) {
+    progress(`overload: ${connections} connections`);
+    const crowded = crowd({ url, connections, seconds: options.seconds * 3 });
+    const probes: number[] = [];
+    let unanswered = 0;
+    while ((await Promise.race([crowded.then(() => 'over'), sleep(100)])) !== 'over') {
+      const asked = performance.now();
+      const healthy = await fetch(new URL('/health/live', url)).then(
+        ({ ok }) => ok,
+        () => false,
+      );
+      if (healthy) probes.push(performance.now() - asked);
+      else unanswered++;
+    }
+    const { requests, perSecond, refused, broken, p50, p99, longest } = await crowded;
+    rows.push(
+      [
+        ...[connections, perSecond.toFixed(0), `${((100 * refused) / (requests + refused)).toFixed(0)} %`, broken],
+        ...[p50, p99, longest, `${probes.length} of ${probes.length + unanswered}`, Math.max(...probes).toFixed(0)],
+      ].map(String),
+    );
+  }
+  table(
+    [
+      'connections',
+      'pages/s',
+      'refused',
+      'broken',
+      'p50 ms',
+      'p99 ms',
+      'longest ms',
+      'probes answered',
+      'slowest probe ms',
+    ],
+    rows,
+  );
 }
 
 async function soak(minutes: number): Promise<void> {

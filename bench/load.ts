@@ -26,20 +26,32 @@ const run = promisify(execFile);
  * Loads one URL from a process of its own, what it costs is not counted: the next request is sent when one is answered.
  * @throws {Error} when an answer is not a good one
  */
-export async function load({ url, connections, seconds, requests }: Load): Promise<Measured> {
+export async function load(wanted: Load): Promise<Measured> {
+  const { refused, broken, ...measured } = await crowd(wanted);
+  if (refused + broken > 0) throw new Error(`${wanted.url}: ${refused} bad answers, ${broken} errors`);
+  return measured;
+}
+
+/** As `load`, but counts what is not answered well instead of throwing. Milliseconds. */
+export async function crowd({
+  url,
+  connections,
+  seconds,
+  requests,
+}: Load): Promise<Measured & { refused: number; broken: number; longest: number }> {
   const args = ['--json', '--no-progress', '--connections', String(connections)];
   if (seconds) args.push('--duration', String(seconds));
   if (requests) args.push('--amount', String(requests));
   const { stdout } = await run(process.execPath, [AUTOCANNON, ...args, url], { maxBuffer: 1e8 });
   const result = JSON.parse(stdout);
-  if (result.non2xx + result.errors > 0) {
-    throw new Error(`${url}: ${result.non2xx} bad answers, ${result.errors} errors`);
-  }
   return {
     requests: result['2xx'],
     perSecond: result['2xx'] / result.duration,
+    refused: result.non2xx,
+    broken: result.errors,
     p50: result.latency.p50,
     p99: result.latency.p99,
+    longest: result.latency.max,
   };
 }
 
