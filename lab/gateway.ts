@@ -13,6 +13,8 @@ export interface Gateway {
 /** The second is where the guide forwards a port to. */
 const ON_THIS_MACHINE = ['http://localhost', 'http://localhost:8080'];
 const TIMEOUT_MS = 5000;
+/** For a second try, when it should answer: the machine may be busy. */
+const PATIENT_MS = 20_000;
 
 /**
  * Where GATEWAY_URL says; else the first that answers of localhost, the addresses of the gateway's Service and those of
@@ -24,28 +26,43 @@ export async function findGateway(cluster: Cluster): Promise<Gateway> {
   const { GATEWAY_URL } = process.env;
   if (GATEWAY_URL) {
     const url = `http://${GATEWAY_URL.replace(/^http:\/\//, '').replace(/\/.*/, '')}`;
-    const answer = await ask(url, AbortSignal.timeout(TIMEOUT_MS));
-    if (answer) return { url, status: answer.status };
+    const any = () => true;
+    const gateway = (await firstOf([url], any, TIMEOUT_MS)) ?? (await firstOf([url], any, PATIENT_MS));
+    if (gateway) return gateway;
     throw new Obstacle(`Nothing answers at ${url}, where GATEWAY_URL points to`, 'unset GATEWAY_URL, then again');
   }
   const urls = [...new Set([...ON_THIS_MACHINE, ...(await addresses(cluster))])];
-  const found = new AbortController();
-  const signal = AbortSignal.any([found.signal, AbortSignal.timeout(TIMEOUT_MS)]);
-  const answers = urls.map((url) => ask(url, signal));
-  try {
-    for (const [i, url] of urls.entries()) {
-      const answer = await answers[i];
-      if (answer?.headers.get('server') === 'istio-envoy') return { url, status: answer.status };
-    }
-  } finally {
-    found.abort();
-  }
+  const isEnvoy = ({ headers }: Response) => headers.get('server') === 'istio-envoy';
+  const gateway = await firstOf(urls, isEnvoy, TIMEOUT_MS);
+  if (gateway) return gateway;
   if (!(await cluster.has('gateways.networking.istio.io', 'bookinfo-gateway')))
     throw new Obstacle('The gateway is not open', 'kubectl apply -f istio/bookinfo-gateway.yaml');
+  const slow = await firstOf(urls, isEnvoy, PATIENT_MS);
+  if (slow) return slow;
   throw new Obstacle(
     `No ingress gateway answers at ${urls.join(', ')}`,
     'kubectl port-forward -n istio-system svc/istio-ingressgateway 8080:80',
   );
+}
+
+/** All are asked at once; of those that answer rightly the first in this order counts. */
+async function firstOf(
+  urls: string[],
+  isGateway: (answer: Response) => boolean,
+  timeout: number,
+): Promise<Gateway | undefined> {
+  const found = new AbortController();
+  const signal = AbortSignal.any([found.signal, AbortSignal.timeout(timeout)]);
+  const answers = urls.map((url) => ask(url, signal));
+  try {
+    for (const [i, url] of urls.entries()) {
+      const answer = await answers[i];
+      if (answer && isGateway(answer)) return { url, status: answer.status };
+    }
+    return undefined;
+  } finally {
+    found.abort();
+  }
 }
 
 async function ask(url: string, signal: AbortSignal): Promise<Response | undefined> {

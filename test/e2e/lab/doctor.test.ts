@@ -13,9 +13,12 @@ interface Finding {
   next?: string;
 }
 
-/** Plays the gateway: the path is the status of its answer. */
+/** Plays the gateway: the status of its answers, and how many requests it leaves without one. */
 let status = 200;
-const gateway = createServer((_, response) => response.writeHead(status, { server: 'istio-envoy' }).end());
+let ignored = 0;
+const gateway = createServer((_, response) => {
+  if (ignored-- <= 0) response.writeHead(status, { server: 'istio-envoy' }).end();
+});
 let GATEWAY_URL: string;
 
 beforeAll(async () => {
@@ -164,6 +167,12 @@ describe('npx pnpm@12 lab doctor', () => {
     const { stdout, exitCode } = await stubs.lab(['doctor'], { GATEWAY_URL: 'http://127.0.0.1:1/' });
     expect(exitCode).toBe(1);
     expect(stdout).toContain('✗ gateway     Nothing answers at http://127.0.0.1:1, where GATEWAY_URL points to');
+  });
+
+  test('a gateway that does not answer at once is asked again', async () => {
+    ignored = 1;
+    const { findings } = await inCluster();
+    expect(findings.gateway).toMatchObject({ state: 'fine' });
   });
 
   test.for<[kind: string, nodes: Parameters<typeof node>[0]]>([
