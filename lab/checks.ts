@@ -1,6 +1,7 @@
 /** Questions to the student's cluster. Each says what it wants, and of what is otherwise why, and where to look closer. */
 import { type Explanation, flat, type Outcome, type Step, troubles } from '@bookinfo/mesh';
 import { Obstacle } from './obstacle.ts';
+import { isReady, podsIn } from './pods.ts';
 import { DOUBT, fit } from './shares.ts';
 import { OUTSIDER, type Question, type Shop } from './shop.ts';
 import { type Counts, content, count, type Headers, type Look, type Page, pageVersion } from './visitor.ts';
@@ -125,7 +126,7 @@ export function page(visit: Visit, shares: Counts, sight: Sight = {}): Check {
       const took = late ? `, one after ${late.seconds.toFixed(1)} s` : '';
       const found = `${counted(counts, n)}${took}`;
       if (fits && !late) return good(found);
-      const causes = declared(shop) ? notThere(shop, pages) : whyPage(shop, question, look);
+      const causes = declared(shop) ? await notThere(shop, pages) : whyPage(shop, question, look);
       return bad(found, causes, explaining(visit));
     },
   };
@@ -161,10 +162,18 @@ const counted = (counts: Counts, n: number): string =>
     .join('; ');
 
 /** The rules are right, and yet. */
-const notThere = ({ visitor }: Shop, pages: Page[]): string[] =>
-  pages.every(({ status }) => status === 0)
-    ? [`nothing answers at ${visitor.url} any more: a forwarded port ends with its pod`]
-    : ['the rules are right; give them some seconds to reach every sidecar (istioctl proxy-status)'];
+async function notThere(shop: Shop, pages: Page[]): Promise<string[]> {
+  if (pages.every(({ status }) => status === 0)) return [nothingAt(shop)];
+  const waiting = (await podsIn(shop.cluster, 'default')).filter((it) => !isReady(it)).map((it) => it.metadata.name);
+  if (waiting.length > 0) return [`the rules are right, but not ready: ${waiting.join(', ')}`];
+  return [
+    'the rules are right; give them some seconds to reach every sidecar (istioctl proxy-status)',
+    'or a program does not answer as it should: kubectl logs',
+  ];
+}
+
+export const nothingAt = ({ visitor }: Shop): string =>
+  `nothing answers at ${visitor.url} any more: a forwarded port ends with its pod`;
 
 /** Why pages are what they are, by what is declared. */
 export function whyPage(shop: Shop, question: Question, look: Look): string[] {

@@ -1,5 +1,6 @@
 /** Why a pod is not what the lab needs it to be: the table of docs/lab.md, as a program. */
 import { type Static, Type } from 'typebox';
+import { type Cluster, listOf } from './kubectl.ts';
 
 const { Array: List, Boolean: Bool, Object: Fields, Optional: Opt, Record: Dict, String: Str } = Type;
 
@@ -33,6 +34,12 @@ export const Pod = Fields({
   }),
 });
 export type Pod = Static<typeof Pod>;
+
+/** Those of a namespace that are not being deleted. */
+export const podsIn = async (cluster: Cluster, namespace: string): Promise<Pod[]> =>
+  (await cluster.get(listOf(Pod), 'pods', `--namespace=${namespace}`)).items.filter(
+    ({ metadata }) => metadata.deletionTimestamp === undefined,
+  );
 
 export const Workload = Fields({
   metadata: Fields({ name: Str() }),

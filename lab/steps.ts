@@ -4,13 +4,12 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { flat, type Manifest } from '@bookinfo/mesh';
-import { bad, type Check, call, good, page, ruled, whyPage } from './checks.ts';
-import { listOf } from './kubectl.ts';
+import { bad, type Check, call, good, nothingAt, page, ruled, whyPage } from './checks.ts';
 import { Obstacle } from './obstacle.ts';
-import { hasSidecar, isReady, Pod, troubleOf, Workload } from './pods.ts';
+import { hasSidecar, isReady, type Pod, podsIn, troubleOf, Workload } from './pods.ts';
 import { OUTSIDER, type Shop } from './shop.ts';
 import { gaps, jaegerOf, traceById } from './trace.ts';
-import { count, pageVersion, status, traceOf } from './visitor.ts';
+import { content, count, listed, pageVersion, status, traceOf } from './visitor.ts';
 
 export interface Step {
   /** As in the guide: Lab 2, step 3 is `2.3`. */
@@ -46,11 +45,6 @@ export const isDeclared = (shop: Shop, { checks }: Moment): boolean =>
 const SHOP = ['productpage-v1', 'details-v1', 'reviews-v1', 'reviews-v2', 'reviews-v3', 'ratings-v1'];
 const PAGE = 'http://localhost/productpage';
 
-const pods = async ({ cluster }: Shop, namespace: string): Promise<Pod[]> =>
-  (await cluster.get(listOf(Pod), 'pods', `--namespace=${namespace}`)).items.filter(
-    ({ metadata }) => metadata.deletionTimestamp === undefined,
-  );
-
 interface Running {
   namespace?: string;
   /** What brings them. */
@@ -72,7 +66,7 @@ function running(names: string[], { namespace = 'default', by }: Running): Check
   return {
     wanted: `${names.length === 1 ? `${names[0]} runs` : `${names.length} workloads run`}${meshed ? ', with sidecars' : ''}`,
     async ask(shop) {
-      const all = await pods(shop, namespace);
+      const all = await podsIn(shop.cluster, namespace);
       const short = (await Promise.all(shortOf(shop, all))).filter((it) => it !== undefined);
       const [first] = short;
       if (!first) return good(names.join(', '));
@@ -192,12 +186,18 @@ const BREAKER: Check = {
     /^connection pool: .*http1MaxPendingRequests/,
     'kubectl get destinationrule reviews --output=yaml',
   ),
-  async ask({ visitor }) {
+  async ask(shop) {
     const reviews = { path: '/api/v1/products/0/reviews' };
-    const crowd = await visitor.tally(240, status, reviews, 60);
-    const single = await visitor.tally(12, status, reviews, 1);
-    const found = `${crowd[503] ?? 0} of 240 answered 503; one at a time ${single[503] ?? 0} of 12`;
-    if ((crowd[503] ?? 0) > 0 && (crowd[200] ?? 0) > 0 && single[200] === 12) return good(found);
+    const crowd = await shop.visitor.tally(240, status, reviews, 60);
+    const single = await shop.visitor.tally(12, status, reviews, 1);
+    const found = `60 at once: ${listed(crowd)}; one at a time: ${listed(single)}`;
+    const answered = single[200] === 12;
+    if (answered && crowd[200] && crowd[503]) return good(found);
+    if (!answered) {
+      const silent = Object.keys(single).join() === 'no answer';
+      const causes = silent ? [nothingAt(shop)] : whyPage(shop, { url: PAGE }, content);
+      return bad(found, causes, `npx pnpm@12 lab explain GET ${PAGE}`);
+    }
     return bad(
       found,
       ['no connectionPool in DestinationRule reviews, or too wide'],

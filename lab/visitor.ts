@@ -92,6 +92,12 @@ export class Visitor {
 export const count = (seen: string[]): Counts =>
   Object.fromEntries([...Map.groupBy(seen, (it) => it)].map(([kind, all]) => [kind, all.length]));
 
+/** `150 × 200, 2 × 503` */
+export const listed = (counts: Counts): string =>
+  Object.entries(counts)
+    .map(([kind, hits]) => `${hits} × ${kind}`)
+    .join(', ');
+
 /** What somebody looks at on a page, in a few words. */
 export type Look = (page: Page) => string;
 

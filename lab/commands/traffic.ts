@@ -8,7 +8,7 @@ import { connect } from '../kubectl.ts';
 import { Obstacle } from '../obstacle.ts';
 import { DOUBT, fit } from '../shares.ts';
 import { Shop } from '../shop.ts';
-import { type Counts, count, type Page, reviewsPod, reviewsVersion, status, Visitor } from '../visitor.ts';
+import { type Counts, count, listed, type Page, reviewsPod, reviewsVersion, status, Visitor } from '../visitor.ts';
 
 /** Of a page that takes 30 s and asks several times: so many at once, and no more. */
 const MOST_AT_ONCE = 64;
@@ -200,11 +200,7 @@ function print({ seconds, answers, versions, pods, latency, weights, p, fits }: 
   const n = Object.values(answers).reduce((sum, it) => sum + it, 0);
   console.log(`${n} pages in ${seconds.toFixed(1)} s\n`);
   if (n === 0) return;
-  console.log(
-    `answers   ${Object.entries(answers)
-      .map(([code, hits]) => `${hits} × ${code}`)
-      .join(', ')}`,
-  );
+  console.log(`answers   ${listed(answers)}`);
   const kinds = [...new Set([...Object.keys(versions), ...Object.keys(weights ?? {})])].sort();
   for (const [i, kind] of kinds.entries()) {
     const hits = versions[kind] ?? 0;

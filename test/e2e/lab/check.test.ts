@@ -143,6 +143,39 @@ const MISTAKES: Mistake[] = [
     at: '2.6',
     because: ['0 of 20 answered 429', 'no EnvoyFilter with a rate limit holds for productpage'],
   },
+  {
+    what: 'neither a circuit breaker nor a rate limit',
+    objects: () => applied(...V1),
+    show: version1,
+    at: '2.6',
+    because: [
+      '60 at once: 240 × 200; one at a time: 12 × 200',
+      'no connectionPool in DestinationRule reviews, or too wide',
+    ],
+  },
+  {
+    what: 'a circuit breaker in a shop without subsets',
+    objects: () => applied('istio/bookinfo-gateway.yaml', 'istio/virtual-service-all-v1.yaml'),
+    show: () => ({ status: 503 }),
+    at: '2.6',
+    because: ['one at a time: 12 × 503', '503: subset v1 of reviews is not defined anywhere'],
+  },
+  {
+    what: 'a database that is not ready',
+    objects: () => {
+      const files = ['k8s/bookinfo-mysql.yaml', 'k8s/bookinfo-ratings-v2-mysql.yaml'];
+      const objects = applied(...V1, ...files, 'istio/virtual-service-ratings-mysql.yaml');
+      const pods = podsOf(objects.filter(({ metadata }) => /mysql/.test(metadata.name)));
+      return replaced([...objects, ...pods], 'Pod', 'mysqldb-v1', (it) => [{ ...it, status: { phase: 'Pending' } }]);
+    },
+    show: () => ({ version: undefined }),
+    at: '4.2',
+    because: [
+      'mysqldb-v1 is not ready',
+      '12 of 12 pages no reviews',
+      'the rules are right, but not ready: mysqldb-v1-77654c4655-xfzdb',
+    ],
+  },
 ];
 
 const start = (objects: Manifest[], show: Show, answers: Record<string, string> = {}) =>
