@@ -357,7 +357,11 @@ function onwards(hop: Hop, rule: Rule): Outcome[] {
   }
   if (http.rewrite) note(steps, `rewrite: it goes on as ${message.path} of host ${message.host}`);
   if (http.timeout) note(steps, `timeout: ${http.timeout}`);
-  const retries = http.retries ?? DEFAULT_RETRIES;
+  const limit = seconds(http.timeout ?? '0s');
+  const { perTryTimeout, ...others }: Retries = http.retries ?? DEFAULT_RETRIES;
+  // Envoy ignores the time for one try when it is that for all of them, or more.
+  const isRead = limit === 0 || seconds(perTryTimeout ?? '0s') < limit;
+  const retries = { ...others, ...(isRead && { perTryTimeout }) };
   if (http.retries)
     note(steps, `retries: up to ${retries.attempts ?? 0}, on ${retries.retryOn ?? DEFAULT_RETRIES.retryOn}`);
   const choices = destinationsOf(http);
@@ -369,7 +373,6 @@ function onwards(hop: Hop, rule: Rule): Outcome[] {
       return { weight: share, outcomes: toDestination({ ...hop, steps: branch.steps }, destination, rule, retries) };
     }),
   );
-  const limit = seconds(http.timeout ?? '0s');
   if (limit === 0) return outcomes;
   return within(outcomes, limit, outcome(504, client.name, { reason: `${ref} allows ${http.timeout}` }));
 }

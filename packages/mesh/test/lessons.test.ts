@@ -2,7 +2,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { Refusal } from '../src/index.ts';
+import { type Manifest, Refusal } from '../src/index.ts';
 import { ask, pages, type Question, sentences, shares } from './ask.ts';
 
 const PAGE = 'http://localhost/productpage';
@@ -166,6 +166,22 @@ describe('who answers a request, and how', () => {
     expect(sentences(strict)).toContain(
       'productpage-v1 takes mutual TLS only (PeerAuthentication default/default is STRICT), and curl has no sidecar',
     );
+  });
+
+  test('the time for one try counts when it is below that for all of them', () => {
+    const slow = (perTryTimeout: string) => {
+      const retries = { attempts: 1, perTryTimeout, retryOn: '5xx' };
+      const http = [{ route: [{ destination: { host: 'ratings' } }], timeout: '2s', retries }];
+      const rule: Manifest = {
+        apiVersion: 'networking.istio.io/v1',
+        kind: 'VirtualService',
+        metadata: { name: 'ratings' },
+        spec: { hosts: ['ratings'], http },
+      };
+      return shares(ask(RATINGS, ['k8s/ratings-v-delayed.yaml', [rule]], { from: 'reviews-v2' }));
+    };
+    expect(slow('1s')).toEqual({ '200 v1': 75, '200 v-delayed': 25 });
+    expect(slow('2s')).toEqual({ '200 v1': 50, '200 v-delayed': 25, 504: 25 });
   });
 
   test('a rate limit and a circuit breaker are named, since they hold under load only', () => {
