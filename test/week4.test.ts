@@ -1,14 +1,16 @@
 /** The exercises of week 4 on the cluster that kubectl points to: what their checks say there of solutions and mistakes. */
-import { existsSync, rmSync } from 'node:fs';
+import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { execa } from 'execa';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { connectCluster } from '../exercises/check/cluster.ts';
 import type { ClusterAccess } from '../exercises/check/exercise.ts';
-import { exerciseNames, FOLDER, type Layer, layersOf, layOver, loadExercise } from '../exercises/check/layers.ts';
+import { exerciseNames, type Layer, layersOf, layOver, loadExercise } from '../exercises/check/layers.ts';
 import { check, type Report } from '../exercises/check/report.ts';
 import { copyRepository } from './exercises/copy.ts';
 
+/** Where the labs begin. */
+const START = ['istio/bookinfo-gateway.yaml', 'istio/destination-rule-all.yaml'];
 const { IMAGES = 'npx --yes pnpm@12 lab images --build' } = process.env;
 
 let cluster: ClusterAccess;
@@ -23,6 +25,8 @@ const exercises = await Promise.all(
 describe.each(exercises.filter(({ exercise }) => exercise.refused.inCluster))('$name', ({ name, exercise }) => {
   const { start, ...wrong } = exercise.refused.inCluster ?? {};
   const brought = Object.keys(exercise.services ?? {});
+  /** The rules of the mesh that the exercise brings. */
+  const rules = new Set<string>();
   /** The services whose images in the cluster are not those of this repository. */
   const changed = new Set<string>();
   let copy: string;
@@ -32,15 +36,15 @@ describe.each(exercises.filter(({ exercise }) => exercise.refused.inCluster))('$
   beforeAll(async () => {
     copy = await copyRepository();
     await git('tag', 'base');
-    for (const file of ['bookinfo-gateway', 'destination-rule-all'])
-      await kubectl('apply', `--filename=${join(copy, 'istio', file)}.yaml`);
+    for (const file of START) await kubectl('apply', `--filename=${join(copy, file)}`);
   });
   afterAll(async () => {
     for (const service of brought)
       await kubectl('delete', 'deployments,services', `--selector=app=${service}`, '--ignore-not-found');
     for (const service of brought) changed.delete(service);
+    for (const file of rules) await kubectl('delete', `--filename=${join(copy, file)}`, '--ignore-not-found');
     if (changed.size > 0) await deploy([]);
-    await kubectl('apply', `--filename=${join(copy, 'istio/bookinfo-gateway.yaml')}`);
+    for (const file of START) await kubectl('apply', `--filename=${join(copy, file)}`);
     rmSync(copy, { recursive: true, force: true });
   });
 
@@ -54,14 +58,17 @@ describe.each(exercises.filter(({ exercise }) => exercise.refused.inCluster))('$
       const [, service] = /^services\/(\w+)\//.exec(file) ?? [];
       if (service) changed.add(service);
     }
+    const brings = await git('diff', '--name-only', '--diff-filter=A', 'base', tree, '--', 'istio');
+    for (const file of brings.split('\n').filter(Boolean)) {
+      rules.add(file);
+      await kubectl('apply', `--filename=${join(copy, file)}`);
+    }
     if (changed.size === 0) return;
-    const deployments = [...changed].map((service) => `deployment/${service}-v1`);
+    const selector = `--selector=app in (${[...changed].join(', ')})`;
     await execa(IMAGES, { cwd: copy, shell: true, env: { SERVICES: [...changed].join(' ') } });
     await kubectl('apply', `--kustomize=${join(copy, 'k8s')}`);
-    const routes = join(FOLDER, name, 'start/istio');
-    if (existsSync(routes)) await kubectl('apply', `--filename=${routes}`);
-    await kubectl('rollout', 'restart', ...deployments);
-    for (const deployment of deployments) await kubectl('rollout', 'status', deployment, '--timeout=300s');
+    await kubectl('rollout', 'restart', 'deployments', selector);
+    await kubectl('rollout', 'status', 'deployments', selector, '--timeout=300s');
   }
 
   const asked = (): Promise<Report> => check(name, exercise, copy, { signal: AbortSignal.timeout(540_000), cluster });

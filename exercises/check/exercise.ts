@@ -23,9 +23,10 @@ export interface OpenOptions {
 }
 
 /**
- * `C` is what every question needs, `Offline` what there is beside it without a cluster: links, processes, files.
+ * `C` is what every question needs, `Offline` what there is beside it without a cluster: links, processes, files; `InCluster`
+ * with one.
  */
-export interface Exercise<C extends AsyncDisposable = AsyncDisposable, Offline extends C = C> {
+export interface Exercise<C extends AsyncDisposable = AsyncDisposable, Offline extends C = C, InCluster extends C = C> {
   title: { en: string; ko: string };
   /** Of the course's week 4, such as `1`. */
   day: number;
@@ -51,13 +52,13 @@ export interface Exercise<C extends AsyncDisposable = AsyncDisposable, Offline e
   /** Starts what the questions ask, in the tree at this path. */
   open(tree: string, options: OpenOptions): Promise<Offline>;
   /** The same where `--cluster` is possible, of what the student has deployed. */
-  openInCluster?(tree: string, options: Required<OpenOptions>): Promise<C>;
+  openInCluster?(tree: string, options: Required<OpenOptions>): Promise<InCluster>;
   /** Asked in this order. The first that fails ends the check, for the others would be noise; `goOn` asks all. */
-  questions: readonly (Question<C> | OfflineQuestion<Offline>)[];
+  questions: readonly (Question<C> | OfflineQuestion<Offline> | ClusterQuestion<InCluster>)[];
   goOn?: boolean;
   /**
-   * A part of what a check says of `start/` and of each variant in `wrong/`: test/exercises holds it to that, and test/week4 to
-   * what a cluster says of those that it can tell.
+   * A part of what a check says of `start/` and of the variants in `wrong/`: test/exercises holds it to that, and test/week4 to
+   * what a cluster says of those that it can tell. Each variant is refused by one of them, at least.
    */
   refused: { start?: string; wrong: Record<string, string>; inCluster?: { start?: string; [wrong: string]: string } };
 }
@@ -65,9 +66,12 @@ export interface Exercise<C extends AsyncDisposable = AsyncDisposable, Offline e
 export interface Question<C> {
   /** What holds when it passes, as a sentence without its full stop. */
   name: string;
+  /** Which hint of the README helps who fails it, from 1. */
+  hint?: number;
   /** @throws {Finding} @throws {Unasked} when this cluster has not what it takes */
   ask(context: C): Promise<void>;
   offline?: undefined;
+  inCluster?: undefined;
 }
 
 export interface OfflineQuestion<Offline> extends Omit<Question<Offline>, 'offline'> {
@@ -75,12 +79,17 @@ export interface OfflineQuestion<Offline> extends Omit<Question<Offline>, 'offli
   offline: string;
 }
 
-/** Only for the types: a default export that the questions' context is inferred from. */
-export const defineExercise = <C extends AsyncDisposable, Offline extends C = C>(
-  exercise: Exercise<C, Offline>,
-): Exercise<C, Offline> => exercise;
+export interface ClusterQuestion<InCluster> extends Omit<Question<InCluster>, 'inCluster'> {
+  /** Why nobody but a cluster is asked it, as a sentence without its full stop. */
+  inCluster: string;
+}
 
-/** A question that this cluster cannot be asked, with the reason. */
+/** Only for the types: a default export that the questions' context is inferred from. */
+export const defineExercise = <C extends AsyncDisposable, Offline extends C = C, InCluster extends C = C>(
+  exercise: Exercise<C, Offline, InCluster>,
+): Exercise<C, Offline, InCluster> => exercise;
+
+/** A question that cannot be asked here, with the reason. */
 export class Unasked extends Error {}
 
 /** Why a question fails, in the words that a student reads. */

@@ -33,8 +33,9 @@ export interface MeshQuestion {
   form?: Record<string, string>;
   /** Who is signed in at the product page. */
   user?: string;
-  /** An answer before so many seconds is none of those that are expected. */
+  /** An answer before so many seconds, or after so many, is none of those that are expected. */
   notBefore?: number;
+  notAfter?: number;
   /** How often a cluster is asked. */
   times: number;
   /**
@@ -68,8 +69,14 @@ export function manifestsOf(files: Files): Manifest[] {
   );
 }
 
-const words = ({ notBefore = 0 }: MeshQuestion, answer: Answer, seconds: number): string =>
-  seconds < notBefore ? 'an answer at once' : inWords(answer);
+const words = (
+  { notBefore = 0, notAfter = Number.POSITIVE_INFINITY }: MeshQuestion,
+  answer: Answer,
+  seconds: number,
+): string => {
+  if (seconds < notBefore) return 'an answer at once';
+  return seconds > notAfter ? `an answer after ${Math.floor(seconds)} s` : inWords(answer);
+};
 
 /** What the model says. @throws {Finding} when nobody of the manifests can ask */
 function outcomesOf(manifests: Manifest[], question: MeshQuestion): Outcome[] {
@@ -165,26 +172,42 @@ async function fromOutside({ gateway }: ClusterAccess, question: MeshQuestion): 
 
 /** Every program of the shop is one of Node.js, so each of its pods can ask. */
 const ASK = `
-const [url, method, headers, times] = JSON.parse(process.argv[1]);
+const [url, method, headers, times, atOnce, everyMs] = JSON.parse(process.argv[1]);
 const answers = [];
-for (let i = 0; i < times; i++) {
-  const answer = await fetch(url, { method, headers: { connection: 'close', ...headers }, signal: AbortSignal.timeout(9000),
-    ...(method === 'POST' && { headers: { 'content-type': 'application/json', ...headers }, body: '{"Reviewer1":5,"Reviewer2":4}' }) })
-    .then(async (it) => ({ status: it.status, version: it.headers.get('x-service-version') ?? undefined, body: await it.text() }),
-      (error) => ({ status: 0, body: String(error.cause?.code ?? error.name) }));
-  answers.push(answer);
-}
+let left = times;
+const one = async (_, i) => {
+  await new Promise((resolve) => setTimeout(resolve, i * everyMs));
+  while (left-- > 0) {
+    const answer = await fetch(url, { method, headers: { connection: 'close', ...headers }, signal: AbortSignal.timeout(9000),
+      ...(method === 'POST' && { headers: { 'content-type': 'application/json', ...headers }, body: '{"Reviewer1":5,"Reviewer2":4}' }) })
+      .then(async (it) => ({ status: it.status, version: it.headers.get('x-service-version') ?? undefined, body: await it.text() }),
+        (error) => ({ status: 0, body: String(error.cause?.code ?? error.name) }));
+    answers.push(answer);
+  }
+};
+await Promise.all(Array.from({ length: atOnce }, one));
 console.log(JSON.stringify(answers));`;
 
-async function fromPod({ kubectl }: ClusterAccess, question: MeshQuestion, from: string): Promise<string[]> {
-  const { url, method = 'GET', headers = {}, times } = question;
+/** What a pod asks. */
+export interface PodWish extends Pick<MeshQuestion, 'url' | 'method' | 'headers' | 'times'> {
+  /** So many at once, of which each begins so much later than the one before; by default one. */
+  atOnce?: number;
+  everyMs?: number;
+}
+
+/** Asks from a workload, `reviews-v2` or `outsider.legacy`: through its sidecar, if it has one. */
+export async function askFromPod({ kubectl }: ClusterAccess, from: string, wish: PodWish): Promise<RawAnswer[]> {
+  const { url, method = 'GET', headers = {}, times, atOnce = 1, everyMs = 0 } = wish;
   const [workload = '', namespace = 'default'] = from.split('.');
   const exec = ['exec', `--namespace=${namespace}`, `deployment/${workload}`];
   const container = `--container=${workload.replace(/-v\d+$/, '')}`;
-  const program = ['node', '--input-type=module', '--eval', ASK, JSON.stringify([url, method, headers, times])];
-  const answers = JSON.parse(await kubectl(...exec, container, '--', ...program)) as RawAnswer[];
-  return answers.map((it) => inWords(readAnswer(it)));
+  const asked = JSON.stringify([url, method, headers, times, atOnce, everyMs]);
+  const program = ['node', '--input-type=module', '--eval', ASK, asked];
+  return JSON.parse(await kubectl(...exec, container, '--', ...program)) as RawAnswer[];
 }
+
+const fromPod = async (cluster: ClusterAccess, question: MeshQuestion, from: string): Promise<string[]> =>
+  (await askFromPod(cluster, from, question)).map((it) => inWords(readAnswer(it)));
 
 /** Longer than what was applied takes to every proxy. */
 const ARRIVAL_MS = 15_000;
@@ -203,18 +226,23 @@ export class Mesh {
     this.cluster = cluster;
   }
 
+  /** The answers to a question, in words, to their share; of a cluster to how many there were. */
+  async answers(question: MeshQuestion): Promise<Seen> {
+    return this.cluster ? observed(this.cluster, question) : modelled(this.manifests, question);
+  }
+
   /** What is wrong with the answers to a question, if anything; of the model with the cause. */
   async ask(question: MeshQuestion): Promise<FindingWords | undefined> {
-    if (this.cluster) return this.#observe(question, this.cluster);
-    const wrong = judge(question, modelled(this.manifests, question), true);
+    if (this.cluster) return this.#observe(question);
+    const wrong = judge(question, await this.answers(question), true);
     if (!wrong) return undefined;
     const [cause] = outcomesOf(this.manifests, question).flatMap(({ reason }) => reason ?? []);
     return { ...wrong, ...(cause !== undefined && { cause }) };
   }
 
-  async #observe(question: MeshQuestion, cluster: ClusterAccess): Promise<FindingWords | undefined> {
+  async #observe(question: MeshQuestion): Promise<FindingWords | undefined> {
     for (; ; await setTimeout(500)) {
-      const wrong = judge(question, await observed(cluster, question), false);
+      const wrong = judge(question, await this.answers(question), false);
       if (!wrong || Date.now() > this.#settled) return wrong;
     }
   }

@@ -119,16 +119,7 @@ export async function openPods(
       const scale = (replicas: number) => kubectl('scale', `deployment/${workload}`, `--replicas=${replicas}`);
       await scale(0);
       try {
-        await eventually(
-          async () =>
-            (await kubectl('get', 'pods', `--selector=app=${serviceOf(workload)}`, '--output=name')) === '' ||
-            undefined,
-          () => ({
-            expected: `no pod of ${serviceOf(workload)} after ${workload} was scaled to 0`,
-            seen: 'there is one',
-          }),
-          ARRIVAL_MS,
-        );
+        await untilGone(cluster, `app=${serviceOf(workload)}`);
         return await work();
       } finally {
         await scale(1);
@@ -183,6 +174,18 @@ export async function openPods(
   for (const workload of workloads) await ready(workload);
   return pods;
 }
+
+/** Waits until no pod is left that a selector selects. */
+export const untilGone = ({ kubectl }: ClusterAccess, selector: string): Promise<true> =>
+  eventually(
+    async () => (await kubectl('get', 'pods', `--selector=${selector}`, '--output=name')) === '' || undefined,
+    () => ({
+      expected: 'no pod, after it was scaled to 0 or deleted',
+      seen: 'there is one',
+      look: `kubectl get pods -l ${selector}`,
+    }),
+    ARRIVAL_MS,
+  );
 
 /** The fault as a rule of the mesh, for all who call the service. */
 function troubleRule(name: string, service: string, { status, delayMs, methods, share = 1 }: Trouble) {

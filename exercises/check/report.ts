@@ -5,7 +5,7 @@ import { type Exercise, Finding, type FindingWords, type OpenOptions, Unasked } 
 export interface Asked {
   question: string;
   passed: boolean;
-  /** Why a cluster was not asked it; it has not passed, then, and not failed. */
+  /** Why it was not asked here; it has not passed, then, and not failed. */
   skipped?: string;
   finding?: FindingWords;
 }
@@ -57,9 +57,10 @@ export async function check(name: string, exercise: Exercise, tree: string, opti
     questions.push({ question: 'What the exercise needs starts', passed: false, finding: opened.finding });
   } else {
     await using context = opened;
-    for (const { name: question, ask, offline } of exercise.questions) {
+    for (const { name: question, ask, offline, inCluster } of exercise.questions) {
+      const elsewhere = options.cluster ? offline : inCluster;
       const work = async () => {
-        if (options.cluster && offline) throw new Unasked(offline);
+        if (elsewhere) throw new Unasked(elsewhere);
         await ask(context);
       };
       if (!(await attempt(question, work)) && !exercise.goOn) break;
@@ -112,6 +113,7 @@ export function render({ exercise, passed, questions }: Report, total: number): 
       : []),
   ]);
   const good = questions.filter((it) => it.passed).length;
-  const sum = passed ? styleText('green', 'solved') : `${good} of ${total} hold`;
+  const solved = good === total ? 'solved' : `solved, as far as it was asked: ${total - good} of ${total} not here`;
+  const sum = passed ? styleText('green', solved) : `${good} of ${total} hold`;
   return [...lines, '', `${styleText('bold', exercise)}: ${sum}`].join('\n');
 }

@@ -40,7 +40,9 @@ test('a question that a cluster is not asked is named with the reason, and has n
     'there is no Jaeger',
     true,
   ]);
-  expect(stripVTControlCharacters(render(report, 4))).toMatch(/^– Two\n +not asked +it has no links$/m);
+  const told = stripVTControlCharacters(render(report, 4));
+  expect(told).toMatch(/^– Two\n +not asked +it has no links$/m);
+  expect(told).toMatch(/^00-none: solved, as far as it was asked: 2 of 4 not here$/m);
 });
 
 test('the services that an exercise brings are deployed as the others, with a place for their state', async () => {

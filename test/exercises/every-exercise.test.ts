@@ -6,6 +6,7 @@ import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { execa } from 'execa';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { hintsOf } from '../../exercises/check/hints.ts';
 import {
   FOLDER,
   faultsOf,
@@ -79,11 +80,23 @@ describe(name, async () => {
 
   test('accepts its solution', async () => {
     await lay(await layersOf(name, 'solution'));
-    expect(await asked()).toMatchObject({ passed: true, questions: exercise.questions.map(() => ({ passed: true })) });
+    const questions = exercise.questions.map(({ inCluster }) =>
+      inCluster ? { skipped: inCluster } : { passed: true },
+    );
+    expect(await asked()).toMatchObject({ passed: true, questions });
+  });
+
+  test('has the hints that its questions name, in both languages', () => {
+    const [en, ko] = [hintsOf(name, 'en'), hintsOf(name, 'ko')];
+    expect(en.length).toBeGreaterThanOrEqual(3);
+    expect(ko).toHaveLength(en.length);
+    for (const { hint = 1 } of exercise.questions) expect(en[hint - 1]).toBeDefined();
   });
 
   test('names every wrong variant', () => {
-    expect(wrongNames(name)).toEqual(Object.keys(exercise.refused.wrong).toSorted());
+    const { start: _, ...inCluster } = exercise.refused.inCluster ?? {};
+    const refused = { ...exercise.refused.wrong, ...inCluster };
+    expect(wrongNames(name)).toEqual(Object.keys(refused).toSorted());
   });
 
   const wrong = Object.entries(exercise.refused.wrong);
