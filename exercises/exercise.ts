@@ -12,6 +12,7 @@ import { INSTALL, Refusal } from '../local/clone.ts';
 import { run } from '../local/program.ts';
 import { connectCluster } from './check/cluster.ts';
 import { changeOf, choose, fieldOf } from './check/faults.ts';
+import { hintsOf, README } from './check/hints.ts';
 import { exerciseNames, FOLDER, faultsOf, goodFiles, layersOf, loadExercise, startOf } from './check/layers.ts';
 import { check, disclose, missingProgram, type Report, render } from './check/report.ts';
 import { WorkTree } from './check/work-tree.ts';
@@ -113,7 +114,7 @@ program
       if (given.signal.aborted) return;
       throw error;
     }
-    const failures = report.passed ? 0 : await countFailure(name, report);
+    const failures = report.passed ? 0 : await noteFailure(name, report);
     const shown = exercise.faults === undefined ? report : disclose(report, failures);
     console.log(json ? JSON.stringify(shown) : render(shown, exercise.questions.length));
     if (report.passed) return;
@@ -123,21 +124,26 @@ program
 
 program
   .command('hint')
-  .description('the next hint, after a check that failed')
+  .description('the hint for what your check failed at, then the others')
   .argument('[name]', 'by default the one under way')
   .action(async (word) => {
     const name = await chosen(word);
     if ((await workTree.current()) !== name)
       throw new Refusal(`${name} is not under way: npx pnpm@12 exercise start ${name}`);
-    if (!(await workTree.recall(name, 'failures')))
+    const failed = await workTree.recall(name, 'failed');
+    if (failed === undefined)
       throw new Refusal(
         `Try it first: there are hints after a check that failed (npx pnpm@12 exercise check ${name}).`,
       );
-    const given = Number((await workTree.recall(name, 'hints')) ?? 0);
-    const hints = hintsOf(name);
-    const hint = hints[Math.min(given, hints.length - 1)];
-    await workTree.remember(name, 'hints', String(Math.min(given + 1, hints.length)));
-    console.log(`${hint}\n\n(${Math.min(given + 1, hints.length)} of ${hints.length})`);
+    const { questions } = await loadExercise(name);
+    const fitting = questions.find((it) => it.name === failed)?.hint;
+    const hints = hintsOf(name, LANGUAGE);
+    const given = ((await workTree.recall(name, 'hints')) ?? '').split(' ').filter(Boolean).map(Number);
+    const numbers = [...(fitting === undefined ? [] : [fitting]), ...hints.map((_, i) => i + 1)];
+    const number = numbers.find((it) => !given.includes(it)) ?? fitting ?? hints.length;
+    await workTree.remember(name, 'hints', [...new Set([...given, number])].join(' '));
+    if (number === fitting) console.log(`Your check failed at: ${failed}\n`);
+    console.log(`${hints[number - 1]}\n\n(${number} of ${hints.length})`);
   });
 
 program
@@ -180,17 +186,7 @@ program
     );
   });
 
-const readmeOf = (name: string) => `exercises/${name}/${LANGUAGE === 'ko' ? 'README.ko.md' : 'README.md'}`;
-
-/** The sections below the README's one on hints. */
-function hintsOf(name: string): string[] {
-  const readme = readFileSync(join(ROOT, readmeOf(name)), 'utf8');
-  const section = readme.split(/^## /m).find((it) => /^(Hints|힌트)\n/.test(it)) ?? '';
-  return section
-    .split(/^### /m)
-    .slice(1)
-    .map((text) => text.trim());
-}
+const readmeOf = (name: string) => `exercises/${name}/${README[LANGUAGE]}`;
 
 const noChallenge = (name: string) => `${name} is no challenge: it begins the same for everybody.`;
 
@@ -211,9 +207,13 @@ async function tellSeed(name: string, wanted: string | undefined): Promise<void>
     );
 }
 
-/** How often a check has failed since more of it held than before: who makes progress is not told more. */
-async function countFailure(name: string, { questions }: Report): Promise<number> {
+/**
+ * Remembers what a check has failed at, for hints.
+ * @returns how often it has failed since more of it held than before: who makes progress is not told more
+ */
+async function noteFailure(name: string, { questions }: Report): Promise<number> {
   if ((await workTree.current().catch(() => undefined)) !== name) return 1;
+  await workTree.remember(name, 'failed', questions.find(({ finding }) => finding)?.question ?? '');
   const held = String(questions.filter(({ passed }) => passed).length);
   const before = (await workTree.recall(name, 'held')) === held ? Number(await workTree.recall(name, 'failures')) : 0;
   await workTree.remember(name, 'held', held);

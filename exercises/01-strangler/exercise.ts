@@ -200,6 +200,7 @@ export default defineExercise<Context, Offline>({
     },
     {
       name: 'productpage passes on what catalog says',
+      hint: 2,
       offline: 'a rule of the mesh cannot change an answer',
       async ask({ services: shop }) {
         const link = shop.link('productpage', 'catalog');
@@ -221,6 +222,7 @@ export default defineExercise<Context, Offline>({
     },
     {
       name: 'one trace goes through both',
+      hint: 2,
       async ask({ services }) {
         const { traceId } = await services.ask('productpage', LIST);
         await services.trace(traceId, 'one trace, in which productpage calls catalog', (spans) => {
@@ -231,6 +233,7 @@ export default defineExercise<Context, Offline>({
     },
     {
       name: 'a catalog that fails does not reach the client',
+      hint: 3,
       async ask({ services }) {
         const seen = await services.disturb('catalog', { status: 503 }, () => listOf(services, 'productpage'));
         hold(seen === ORIGINAL, {
@@ -243,6 +246,7 @@ export default defineExercise<Context, Offline>({
     },
     {
       name: 'a catalog that answers nonsense does not reach the client',
+      hint: 3,
       offline: 'a rule of the mesh cannot change an answer',
       async ask({ services: shop }) {
         const link = shop.link('productpage', 'catalog');
@@ -259,6 +263,7 @@ export default defineExercise<Context, Offline>({
     },
     {
       name: 'a slow catalog does not keep the client waiting',
+      hint: 3,
       offline: 'whether productpage waited to the end is seen on the way between the two',
       async ask({ services: shop }) {
         const link = shop.link('productpage', 'catalog');
@@ -277,6 +282,7 @@ export default defineExercise<Context, Offline>({
     },
     {
       name: 'without catalog, the list and the page are there all the same',
+      hint: 3,
       async ask({ services }) {
         const [seen, page] = await services.without(
           'catalog-v1',

@@ -175,6 +175,7 @@ export default defineExercise<Context, Offline>({
     },
     {
       name: 'An order that stock or payments refuses is cancelled, and leaves nothing behind',
+      hint: 1,
       async ask(context) {
         const orders = [newOrder(1, TOO_MANY), { ...newOrder(1), quantity: 3 }];
         const [poor] = orders as [Order, Order];
@@ -209,6 +210,7 @@ export default defineExercise<Context, Offline>({
     },
     {
       name: 'A step whose answer is lost is not done twice',
+      hint: 2,
       offline: 'a rule of the mesh keeps requests from arriving, and loses no answer',
       async ask(context) {
         for (const service of ['stock', 'payments']) {
@@ -229,6 +231,7 @@ export default defineExercise<Context, Offline>({
     },
     {
       name: 'A step that never answers is undone, last things first',
+      hint: 2,
       async ask(context) {
         const order = newOrder(4);
         await context.silence(async () => {
@@ -255,6 +258,7 @@ export default defineExercise<Context, Offline>({
     },
     {
       name: 'An order that is pending when orders ends is not forgotten',
+      hint: 3,
       async ask(context) {
         const order = newOrder(5);
         await context.silence(async () => {
@@ -275,6 +279,7 @@ export default defineExercise<Context, Offline>({
     },
     {
       name: 'Orders goes on where it was killed, at every step',
+      hint: 3,
       offline: 'no step lasts long enough to be hit from outside of its pod',
       async ask(context) {
         const { services: shop } = context;

@@ -49,6 +49,7 @@ export default defineExercise<Context>({
   questions: [
     {
       name: 'Feedback tells the broker what happened, and stars no longer asks feedback',
+      hint: 1,
       async ask(context) {
         const shop = context.services;
         await change(shop, 6, 'Reviewer1', { stars: 4, text: 'By way of the broker.' });
@@ -64,6 +65,7 @@ export default defineExercise<Context>({
     },
     {
       name: 'Every event is in the stream once, also when feedback was killed before it heard so',
+      hint: 2,
       async ask(context) {
         const { broker, services: shop } = context;
         broker.published = 0;
@@ -87,7 +89,7 @@ export default defineExercise<Context>({
         });
       },
     },
-    ...events.questions,
+    ...events.questions.map((it) => ({ ...it, hint: 3 })),
   ],
 
   refused: {

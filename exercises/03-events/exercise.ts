@@ -199,6 +199,7 @@ export default defineExercise<Context, Offline>({
     },
     {
       name: 'The stars on the page follow, also when ratings was away for a while',
+      hint: 1,
       async ask({ services, awayFromRatings }) {
         await ratingsFollow(services, 0, () => ({ look: STARS }));
         const teller = await awayFromRatings(() =>
@@ -224,6 +225,7 @@ export default defineExercise<Context, Offline>({
     },
     {
       name: 'What was true then can be asked now, and no event ever changes',
+      hint: 2,
       async ask({ services }) {
         await change(services, 2, 'Reviewer1', { stars: 5, text: 'At first.' });
         const before = await readFeed(services);
@@ -254,6 +256,7 @@ export default defineExercise<Context, Offline>({
     },
     {
       name: 'Every change is an event, once, and what readers think follows from the events',
+      hint: 2,
       offline: 'a rule of the mesh repeats no request, and loses no answer',
       async ask({ services: shop }) {
         const link = shop.link('client', 'feedback');
@@ -268,6 +271,7 @@ export default defineExercise<Context, Offline>({
     },
     {
       name: 'Feedback and stars are killed in the middle of their work, and no change is lost',
+      hint: 1,
       async ask({ services }) {
         await changesDuring(services, 3, async () => {
           for (const workload of ['feedback-v1', 'stars-v1', 'feedback-v1']) await services.crash(workload);
@@ -278,6 +282,7 @@ export default defineExercise<Context, Offline>({
     },
     {
       name: 'Stars is killed while ratings is away, and tells it afterwards',
+      hint: 3,
       async ask({ services, awayFromRatings }) {
         await awayFromRatings(
           () => change(services, 6, 'Reviewer1', { stars: 2, text: 'Told late.' }),
@@ -288,6 +293,7 @@ export default defineExercise<Context, Offline>({
     },
     {
       name: 'Stars is killed before and after it tells ratings, and every event counts once',
+      hint: 3,
       offline: 'no step lasts long enough to be hit from outside of its pod',
       async ask({ services: shop }) {
         for (const [fate, reader] of [

@@ -156,6 +156,7 @@ export default defineExercise<Context, Offline>({
   questions: [
     {
       name: 'One request tells all of a book',
+      hint: 1,
       async ask({ services }) {
         await change(services, 0, 'Reviewer2', { stars: 4, text: 'Over in an evening.' });
         await change(services, 0, 'Reviewer1', { stars: 5, text: 'Two pairs of twins!' });
@@ -174,6 +175,7 @@ export default defineExercise<Context, Offline>({
     },
     {
       name: 'It does so while everybody else is away, also after a start',
+      hint: 1,
       async ask({ services, alone }) {
         const before = await documentsOf(services);
         const still = async (cause: string) => {
@@ -194,6 +196,7 @@ export default defineExercise<Context, Offline>({
     },
     {
       name: 'Held up, the shelf says by how many events it is behind',
+      hint: 3,
       async ask({ services }) {
         await lagIs(services, 0, { look: APP });
         await services.disturb('details', { status: 503 }, async () => {
@@ -209,6 +212,7 @@ export default defineExercise<Context, Offline>({
     },
     {
       name: 'From an empty database the same comes out, byte for byte',
+      hint: 2,
       async ask({ services, forget }) {
         const before = await documentsOf(services);
         await services.disturb('feedback', { status: 503 }, async () => {
@@ -226,6 +230,7 @@ export default defineExercise<Context, Offline>({
     },
     {
       name: 'An event that comes again, or out of turn, changes nothing',
+      hint: 2,
       offline: 'a rule of the mesh cannot change an answer',
       async ask({ services: shop }) {
         const before = await documentsOf(shop);

@@ -88,6 +88,7 @@ export default defineExercise<Services, Shop>({
     },
     {
       name: 'one answer of 503 costs no stars: there is a second try',
+      hint: 1,
       offline: 'a rule of the mesh cannot choose the first of two calls',
       async ask(shop) {
         decide(shop, (call) => (call === 0 ? { status: 503 } : 'pass'));
@@ -102,6 +103,7 @@ export default defineExercise<Services, Shop>({
     },
     {
       name: 'slow ratings do not keep the reader waiting',
+      hint: 1,
       offline: 'whether reviews waited to the end is seen on the way between the two',
       async ask(shop) {
         const link = decide(shop, () => ({ delayMs: TOO_LATE_MS }));
@@ -119,6 +121,7 @@ export default defineExercise<Services, Shop>({
     },
     {
       name: 'without ratings there are the stars of a moment ago, marked as such',
+      hint: 1,
       async ask(services) {
         const seen = await services.disturb('ratings', { status: 503 }, () => ratingOf(services));
         hold(seen.stars === 5, {
@@ -138,6 +141,7 @@ export default defineExercise<Services, Shop>({
     },
     {
       name: 'a ratings that fails half of the time is not asked twice as much',
+      hint: 2,
       offline:
         'faults of the mesh come by chance, now and then enough in a row for the breaker, and then nobody is asked',
       async ask(shop) {
@@ -157,6 +161,7 @@ export default defineExercise<Services, Shop>({
     },
     {
       name: 'the breaker opens: a ratings that only fails is left alone',
+      hint: 3,
       async ask(services) {
         const pages = 40;
         const calls = await services.disturb('ratings', { status: 503 }, async () => {
@@ -174,6 +179,7 @@ export default defineExercise<Services, Shop>({
     { name: 'the breaker closes: fresh stars when ratings is well again', ask: recover },
     {
       name: 'a ratings that hangs does not take all hands: few calls are under way at once',
+      hint: 3,
       offline: 'how many calls are under way is seen on the way between the two',
       async ask(shop) {
         const link = decide(shop, () => ({ delayMs: TOO_LATE_MS }));

@@ -165,6 +165,7 @@ export default defineExercise<Context>({
   questions: [
     {
       name: 'auth signs with a private key (ES256), and says who signed, for whom, and until when',
+      hint: 1,
       async ask({ shop }) {
         const token = await tokenFor('jason', shop);
         const { alg } = decodeProtectedHeader(token);
@@ -192,6 +193,7 @@ export default defineExercise<Context>({
     },
     {
       name: 'auth publishes the keys that its tokens verify with, and no private part of them',
+      hint: 1,
       async ask({ shop }) {
         const token = await tokenFor('jason', shop);
         const keys = await publishedKeys(shop);
@@ -212,6 +214,7 @@ export default defineExercise<Context>({
     },
     {
       name: 'a new key signs from now on, and the tokens of the old one stay good',
+      hint: 1,
       async ask({ shop }) {
         const before = await tokenFor('jason', shop);
         await rotate(shop);
@@ -256,6 +259,7 @@ export default defineExercise<Context>({
     },
     {
       name: 'istiod finds the keys where the RequestAuthentication says, and a good token is accepted',
+      hint: 2,
       async ask(context) {
         const token = await tokenInMesh('jason', context);
         await demand(context.mesh, '200 v1', 'jason, who asks for the API', { url: API, headers: bearer(token) });
@@ -292,6 +296,7 @@ export default defineExercise<Context>({
     },
     {
       name: 'a neighbour in the mesh with a stolen token gets nothing',
+      hint: 3,
       async ask(context) {
         const headers = bearer(await tokenInMesh('jason', context));
         const mesh = await withKeys(context);

@@ -22,9 +22,7 @@ export interface MeshContext extends AsyncDisposable {
 }
 
 /** Its name is what holds, as a sentence without its full stop. */
-export interface NamedQuestion extends MeshQuestion {
-  name: string;
-}
+export interface NamedQuestion extends MeshQuestion, Pick<Question<MeshContext>, 'name' | 'hint'> {}
 
 export interface MeshChallenge extends Pick<Exercise, 'title' | 'day' | 'minutes'> {
   /** The exercise's folder. */
@@ -61,6 +59,7 @@ export function meshChallenge(
     id,
     {
       name: question.name,
+      ...(question.hint !== undefined && { hint: question.hint }),
       async ask({ mesh, suspect }) {
         const wrong = await mesh.ask(question);
         if (wrong) throw new Finding({ expected: wrong.expected, seen: wrong.seen, ...suspect(id) });

@@ -123,6 +123,7 @@ export default defineExercise<Context>({
   questions: [
     {
       name: 'On a cluster, orders gets through to payments',
+      hint: 4,
       ask: (context) =>
         finds(context, 'orders-v1', 'payments', {
           look: 'challenge/shop.yaml: a Service is a name, and the pods behind it',
@@ -131,6 +132,7 @@ export default defineExercise<Context>({
     },
     {
       name: 'On a cluster, stars gets through to feedback',
+      hint: 4,
       ask: (context) =>
         finds(context, 'stars-v1', 'feedback', {
           look: 'challenge/shop.yaml: where does stars ask for feedback?',
@@ -139,6 +141,7 @@ export default defineExercise<Context>({
     },
     {
       name: 'An order that was interrupted while it was paid is paid once',
+      hint: 2,
       async ask({ shop }) {
         const [orderId, before] = [randomUUID(), await moneyTaken(shop)];
         const isPayment = ({ method, path }: Passed) => method === 'PUT' && path.includes(orderId);
@@ -156,6 +159,7 @@ export default defineExercise<Context>({
     },
     {
       name: 'Books go back to the shelf when their money has gone back to the customer',
+      hint: 2,
       async ask({ shop }) {
         const orderId = randomUUID();
         const payments = shop.link('orders', 'payments');
@@ -185,6 +189,7 @@ export default defineExercise<Context>({
     },
     {
       name: 'An order that stock gave no answer to keeps no book',
+      hint: 3,
       async ask({ shop }) {
         const orderId = randomUUID();
         const fate = ({ method }: Passed): Fate => (method === 'PUT' ? 'cut' : 'pass');
@@ -201,6 +206,7 @@ export default defineExercise<Context>({
     },
     {
       name: 'An order that was interrupted while it was undone is undone to its end',
+      hint: 1,
       async ask({ shop }) {
         const [stuck, interrupted] = [randomUUID(), randomUUID()];
         const [stock, payments] = [shop.link('orders', 'stock'), shop.link('orders', 'payments')];
@@ -231,6 +237,7 @@ export default defineExercise<Context>({
     },
     {
       name: 'A service that is away is left alone',
+      hint: 3,
       async ask({ shop }) {
         const orderId = randomUUID();
         const stock = shop.link('orders', 'stock');
@@ -251,6 +258,7 @@ export default defineExercise<Context>({
     },
     {
       name: 'Books that were put aside are so after a restart of stock',
+      hint: 1,
       async ask({ shop }) {
         await put(shop, 'stock', `/reservations/${randomUUID()}`, { productId: 5, quantity: 2 });
         await shop.crash('stock-v1');
@@ -265,6 +273,7 @@ export default defineExercise<Context>({
     },
     {
       name: 'A request that comes too late takes no book from the shelf',
+      hint: 3,
       async ask({ shop }) {
         const path = `/reservations/${randomUUID()}`;
         await shop.ask('stock', path, { method: 'DELETE' });
@@ -280,6 +289,7 @@ export default defineExercise<Context>({
     },
     {
       name: 'Who got the money back can spend it again',
+      hint: 2,
       async ask({ shop }) {
         const [first, second, money] = [randomUUID(), randomUUID(), { customer: randomUUID(), amount: 60 }];
         await put(shop, 'payments', `/payments/${first}`, money);
@@ -295,6 +305,7 @@ export default defineExercise<Context>({
     },
     {
       name: 'A reader who says the same twice has said it once',
+      hint: 2,
       async ask({ shop }) {
         await opine(shop, 0, 3);
         await opine(shop, 0, 3);
@@ -327,6 +338,7 @@ export default defineExercise<Context>({
     },
     {
       name: 'Ratings gets all stars, also when stars is killed on the way',
+      hint: 1,
       async ask({ shop }) {
         const isStars = ({ path }: Passed) => path === '/ratings/2';
         await killAt(shop, ['stars', 'ratings'], isStars, 'refuse', () => opine(shop, 2, 4));
@@ -345,6 +357,7 @@ export default defineExercise<Context>({
     },
     {
       name: 'A change is one trace, from the reader to ratings',
+      hint: 4,
       async ask({ shop }) {
         const { traceId } = await opine(shop, 4, 5);
         await rated(shop, 4, 5);
@@ -360,6 +373,7 @@ export default defineExercise<Context>({
     },
     {
       name: 'The sum of the stars is that of now',
+      hint: 4,
       async ask({ shop }) {
         for (const stars of [2, 5]) {
           await opine(shop, 5, stars);

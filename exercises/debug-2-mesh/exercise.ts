@@ -45,6 +45,7 @@ export default meshChallenge(
   {
     breaker: {
       name: `A pod of reviews that fails ${FAILURES} times in a row rests for a while`,
+      hint: 4,
       async ask({ mesh: { manifests, cluster }, suspect }: MeshContext) {
         const expected = opensAfter(FAILURES);
         const seen = cluster ? await observed(cluster) : modelled(manifests);

@@ -6,12 +6,14 @@ const PAGE = '/productpage';
 export const QUESTIONS = {
   page: {
     name: 'Whoever opens /productpage gets the page',
+    hint: 1,
     url: PAGE,
     times: 10,
     expected: { '200 v1': 1 },
   },
   signIn: {
     name: 'Whoever signs in is led back to the page',
+    hint: 1,
     method: 'POST',
     url: '/login',
     form: { username: 'visitor', passwd: 'password' },
@@ -20,6 +22,7 @@ export const QUESTIONS = {
   },
   canary: {
     name: 'Who sends the header "canary: true" gets productpage v2',
+    hint: 3,
     url: PAGE,
     headers: { canary: 'true' },
     times: 10,
@@ -27,24 +30,28 @@ export const QUESTIONS = {
   },
   details: {
     name: 'The page has the details of the book',
+    hint: 2,
     url: PAGE,
     times: 10,
     expected: { 'Book Details': 1 },
   },
   reviews: {
     name: 'The page has reviews',
+    hint: 2,
     url: PAGE,
     times: 20,
     expected: { 'Reviews served by': 1 },
   },
   shares: {
     name: 'Of ten visitors, eight read reviews v1 and two v3',
+    hint: 3,
     url: PAGE,
     times: 200,
     expected: { 'reviews-v1': 0.8, 'reviews-v3': 0.2 },
   },
   jason: {
     name: 'jason, signed in, reads reviews v2 with stars',
+    hint: 3,
     url: PAGE,
     user: 'jason',
     times: 20,
@@ -52,6 +59,7 @@ export const QUESTIONS = {
   },
   chaos: {
     name: 'chaos, signed in, reads reviews v3, and ratings fails every time',
+    hint: 4,
     url: PAGE,
     user: 'chaos',
     times: 10,
@@ -59,6 +67,7 @@ export const QUESTIONS = {
   },
   slow: {
     name: 'slow, signed in, reads reviews v3 with stars, after the 2 s that ratings takes',
+    hint: 4,
     url: PAGE,
     user: 'slow',
     times: 3,

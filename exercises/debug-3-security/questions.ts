@@ -28,6 +28,7 @@ export const QUESTIONS = {
   },
   strangers: {
     name: 'ratings, which has no business there, may not ask reviews',
+    hint: 4,
     from: 'ratings-v1',
     url: 'http://reviews.default:9080/reviews/0',
     times: 5,
@@ -35,6 +36,7 @@ export const QUESTIONS = {
   },
   others: {
     name: 'details, which has no business there, may not ask ratings',
+    hint: 4,
     from: 'details-v1',
     url: RATINGS,
     times: 5,
@@ -42,6 +44,7 @@ export const QUESTIONS = {
   },
   write: {
     name: 'reviews may read ratings, and not change them',
+    hint: 4,
     from: 'reviews-v2',
     method: 'POST',
     url: RATINGS,
@@ -50,6 +53,7 @@ export const QUESTIONS = {
   },
   method: {
     name: 'Who asks to DELETE the page is refused before it comes to productpage',
+    hint: 4,
     method: 'DELETE',
     url: PAGE,
     times: 5,
@@ -57,12 +61,14 @@ export const QUESTIONS = {
   },
   nobody: {
     name: 'Without a token nobody uses the API',
+    hint: 4,
     url: API,
     times: 5,
     expected: { 403: 1 },
   },
   tester: {
     name: 'With the token of a tester (istio/tester.jwt) the API answers',
+    hint: 3,
     url: API,
     headers: bearer(TOKEN),
     times: 10,

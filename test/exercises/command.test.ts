@@ -339,6 +339,29 @@ test('stop keeps the work when the branch to go back to is gone', async () => {
   expect(await git('show', 'exercise/99-endless:notes.txt')).toBe('mine');
 });
 
+test('the first hint is that for what the check has failed at, and says so', async () => {
+  await exercise('start', 'resilience-mesh');
+  const rules = 'istio/resilience-ratings.yaml';
+  const failsAt = async (text: string) => {
+    writeFileSync(path(rules), text);
+    expect(await exercise('check')).toMatch(/exit 1$/);
+    return exercise('hint');
+  };
+  const begun = read(rules);
+  const stormy = begun.replace(
+    '            host: ratings\n',
+    (it) => `${it}      retries:\n        attempts: 3\n        perTryTimeout: 600ms\n        retryOn: 5xx\n`,
+  );
+  expect(await failsAt(stormy)).toMatch(
+    /^Your check failed at: a ratings that fails is called twice[^\n]*\n\n[\s\S]*\(2 of 3\)\nexit 0$/,
+  );
+  expect(await exercise('hint')).toMatch(/^(?!Your check)[\s\S]*\(1 of 3\)\nexit 0$/);
+  expect(await failsAt(begun)).toMatch(/^(?!Your check)[\s\S]*\(3 of 3\)\nexit 0$/);
+  expect(await exercise('hint')).toMatch(
+    /^Your check failed at: a pod of ratings that answers 503[\s\S]*\(1 of 3\)\nexit 0$/,
+  );
+});
+
 test('hints come one by one, after a check that failed', async () => {
   await exercise('start', 'strangler');
   expect(await exercise('hint')).toMatch(/^Try it first: .*\nexit 2$/);
