@@ -65,6 +65,10 @@ describe.each(BILINGUAL)('%s and its Korean version', (file) => {
     const paths = (name: string) => links(name).map(({ path }) => path.replace('.ko.', '.'));
     expect(paths(korean(file))).toEqual(paths(file));
   });
+
+  test('leads on to Korean where there is some', () => {
+    for (const { path } of links(korean(file))) expect(BILINGUAL).not.toContain(path);
+  });
 });
 
 describe.each(DOCUMENTS)('%s', (file) => {
