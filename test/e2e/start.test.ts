@@ -289,20 +289,34 @@ test('a reader that has stopped stops neither the page nor Ctrl-C; when it reads
   // Its lines are the longest.
   await using running = await started(runStart, [], { LOG_FORMAT: 'json' });
   const { page } = running;
-  const longPath = page.replace('productpage', 'x'.repeat(300));
-  const askOften = async (times: number) => {
-    for (let i = 0; i < times; i += 50) await Promise.all(Array.from({ length: 50 }, () => http(longPath)));
-  };
   running.child.stdout.pause();
-  await askOften(2000);
+  await printMuch(page, 2000);
   expect(await http(page)).toMatchObject({ status: 200 });
   running.child.stdout.resume();
   await running.prints(/^\(\d+ lines were dropped while nobody read them\)$/m);
   running.child.stdout.pause();
-  await askOften(300);
+  await printMuch(page, 300);
   running.child.kill('SIGINT');
   expect(await running.exit).toBe(0);
 });
+
+test.skipIf(!hasScript)('a paused terminal stops neither the page nor Ctrl-C', async () => {
+  await using running = await started(runStartInTerminal, [], { LOG_FORMAT: 'json' });
+  const { page } = running;
+  // Nobody reads what `script` prints, so nor does it what is printed in its terminal.
+  running.child.stdout.pause();
+  await printMuch(page, 2000);
+  expect(await http(page)).toMatchObject({ status: 200 });
+  const { stdout } = spawnSync('pgrep', ['--parent', String(running.child.pid)]);
+  process.kill(Number(stdout), 'SIGINT');
+  await vi.waitFor(() => expect(http(page)).rejects.toThrow('ECONNREFUSED'), { timeout: 20_000 });
+});
+
+/** Long lines, so many of them. */
+async function printMuch(page: string, lines: number) {
+  const path = page.replace('productpage', 'x'.repeat(300));
+  for (let i = 0; i < lines; i += 50) await Promise.all(Array.from({ length: 50 }, () => http(path)));
+}
 
 test('npm start is all that it takes without a network, once everything is installed', async () => {
   await using running = run('npm', ['start', '--', '--help'], { npm_config_registry: 'http://127.0.0.1:1' });
