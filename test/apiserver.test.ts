@@ -5,7 +5,7 @@
 
 import { basename, join } from 'node:path';
 import { execa } from 'execa';
-import { beforeAll, beforeEach, describe, expect, inject, test } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, inject, test } from 'vitest';
 import { parseAllDocuments } from 'yaml';
 import { appliedFiles, type Manifest, parse, ROOT } from './manifests/load.ts';
 
@@ -210,6 +210,48 @@ describe('each flat file alone', () => {
       await remove(own, docs);
     },
   );
+});
+
+describe('a cluster as docs/lab.md leaves it', () => {
+  const namespaceOfLab = 'lab';
+  const routing = ['virtual-service-all-v1', 'authorization-least-privilege'].map((name) => `istio/${name}.yaml`);
+  const database = ['k8s/bookinfo-mysql.yaml', 'k8s/bookinfo-ratings-v2-mysql.yaml'];
+  const applied: Manifest[] = [];
+
+  async function deploy(files: string[]): Promise<void> {
+    const docs = files.flatMap((file) => servable(file).docs);
+    await applyTo(namespaceOfLab, docs);
+    for (const { ok, output } of await createPods(docs, namespaceOfLab)) expect(ok, output).toBe(true);
+    applied.push(...docs);
+  }
+
+  /** What is found, where, and in which subset; but for the proxies, which no webhook has added to these pods. */
+  async function findings(): Promise<string[]> {
+    const flags = [`--namespace=${namespaceOfLab}`, '--suppress=IST0103=*', '--output=json'];
+    const { stdout } = await run('istioctl', ['analyze', ...flags]);
+    return (JSON.parse(stdout) as { code: string; origin: string; message: string }[])
+      .map(({ code, origin, message }) => [code, origin, /Subset (v\S+)/.exec(message)?.[1]].filter(Boolean).join(' '))
+      .toSorted();
+  }
+
+  afterAll(async () => {
+    await run('kubectl', ['delete', 'pods', '--all', '--now', `--namespace=${namespaceOfLab}`]);
+    await remove(namespaceOfLab, applied);
+  });
+
+  test('istioctl finds what the guide says, with and without the database', async () => {
+    await namespace(namespaceOfLab, { ...RESTRICTED, 'istio-injection': 'enabled' });
+    await deploy(['k8s/bookinfo.yaml', ...ROUTING, ...routing]);
+    const always = [
+      'IST0127 AuthorizationPolicy lab/mongodb',
+      'IST0140 VirtualService lab/bookinfo',
+      'IST0173 DestinationRule lab/ratings v2-mysql-vm',
+    ];
+    const withoutDatabase = ['IST0127 AuthorizationPolicy lab/mysqldb', 'IST0173 DestinationRule lab/ratings v2-mysql'];
+    expect(await findings()).toEqual([...always, ...withoutDatabase].toSorted());
+    await deploy([...database, 'istio/virtual-service-ratings-mysql.yaml']);
+    expect(await findings()).toEqual(always);
+  });
 });
 
 describe('the application as the lessons have it', () => {
