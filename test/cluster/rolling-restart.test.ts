@@ -10,7 +10,8 @@ const RESTARTS = Number(process.env.RESTARTS ?? WORKLOADS.length);
 /** How many ask at a time, each some ten times a second. */
 const CLIENTS = Number(process.env.CLIENTS ?? 2);
 
-lesson('rolling-restart: no request is lost while every pod is replaced', async ({ cluster, visitor }) => {
+const timeout = 120_000 + RESTARTS * 90_000;
+lesson('rolling-restart: no request is lost while every pod is replaced', { timeout }, async ({ cluster, visitor }) => {
   await cluster.apply('istio/virtual-service-reviews-v2-v3.yaml');
   await seesOnly(visitor, '9 stars', (page) => `${stars(page)} stars`);
   const outcomes = new Map<string, number>();
