@@ -29,6 +29,16 @@ export default defineConfig({
       },
       {
         extends: true,
+        test: {
+          name: 'guide',
+          include: ['test/guide.test.ts'],
+          disableConsoleIntercept: true,
+          testTimeout: 1_800_000,
+          hookTimeout: 300_000,
+        },
+      },
+      {
+        extends: true,
         test: { name: 'containers', include: ['test/containers*.test.ts'], testTimeout: 900_000, hookTimeout: 900_000 },
       },
       {

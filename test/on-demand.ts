@@ -1,9 +1,20 @@
 /** Runs one project of on-demand.config.ts: `node test/on-demand.ts PROJECT [options]`. */
 
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { borrowCluster } from './cluster/before-and-after.ts';
 import { runProject } from './run-project.ts';
 
-const PROJECTS: Record<string, { command: string; about: string }> = {
+interface Project {
+  command: string;
+  about: string;
+  /** Puts back what the tests have changed, also after Ctrl-C. */
+  around?: (run: () => Promise<void>) => Promise<void>;
+}
+
+const PROJECTS: Record<string, Project> = {
   containers: {
     command: 'test/containers',
     about: `Builds the images, looks at what is in them, and runs docker-compose.yml with all its profiles in a real engine, and a
@@ -26,6 +37,26 @@ the mistakes of each, and demands that the check with --cluster says of each wha
            lab images --build; SERVICES names those that are not as in this repository
   CONTEXT  of kubectl, instead of the current one`,
   },
+  guide: {
+    command: 'test/guide',
+    about: `Types the commands of docs/lab.md into a terminal, as a student does, in a clone of its own, and demands that each
+prints what the guide says. It goes through the whole day on the cluster that kubectl points to, twice: --test bash or
+--test zsh is one of them. The last step removes Istio: without it, whatever was in the namespace default comes back.
+
+  GATEWAY_URL  where the ingress gateway answers, instead of localhost
+  GUIDE_SKIP   a regular expression: steps and lines that match are left out`,
+    around: (run) =>
+      borrowCluster(async () => {
+        // The clones go there.
+        const folder = mkdtempSync(join(tmpdir(), 'guide-'));
+        process.env.TMPDIR = folder;
+        try {
+          await run();
+        } finally {
+          for (const path of [folder, '/tmp/jar']) rmSync(path, { recursive: true, force: true });
+        }
+      }),
+  },
   faults: {
     command: 'test/faults',
     about: `Kills, stops and cuts off what is behind the page, blocks a log, takes a database and file descriptors away, and
@@ -33,7 +64,7 @@ prints in a table how soon it was noticed, what was answered meanwhile, and how 
   },
 };
 
-const usage = ({ command, about }: { command: string; about: string }) => `Usage: ${command} [options] [FILE…]
+const usage = ({ command, about }: Project) => `Usage: ${command} [options] [FILE…]
 
 ${about}
 
@@ -45,7 +76,7 @@ ${about}
   --help                this text`;
 
 /** The arguments for vitest. Wrong ones are answered with the usage and exit 2. */
-function readArguments(project: { command: string; about: string }, args: string[]): string[] {
+function readArguments(project: Project, args: string[]): string[] {
   try {
     const { values, positionals } = parseArgs({
       args,
@@ -84,4 +115,4 @@ const project = PROJECTS[name];
 if (!project) throw new Error(`No project ${name}, but ${Object.keys(PROJECTS).join(', ')}`);
 const options = readArguments(project, args);
 
-await runProject(name, options);
+await runProject(name, options, project.around);
