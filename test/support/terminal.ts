@@ -65,10 +65,17 @@ export class Terminal implements AsyncDisposable {
     this.#window.stdin.write(`${line}\n`);
   }
 
+  /** Ctrl-C, again while nothing comes of it: a shell that is just starting a program may not notice. */
   async interrupt(): Promise<string> {
     this.#printed = '';
-    this.#window.stdin.write(CTRL_C);
-    return this.prompt(30);
+    for (let time = 1; ; time++) {
+      this.#window.stdin.write(CTRL_C);
+      try {
+        return await this.prompt(5);
+      } catch (error) {
+        if (time === 6) throw error;
+      }
+    }
   }
 
   /** Types a line, and gives what is printed until the shell wants another. */
