@@ -83,7 +83,7 @@ const TROUBLE = /^(bash|zsh|error): |^Error from server|no matches found/;
 const NARRATION = [
   /^\S+\/\S+ (created|configured|unchanged|deleted|restarted|(not )?labeled|condition met)/,
   /^[\w.]+ "\S+" (force )?deleted/,
-  /^Waiting for /,
+  /^(Waiting for |partitioned roll out complete)/,
   /(successfully rolled out|rolling update complete)/,
   // Of another program that runs.
   /^\S+ +(\d+)\/\1 +Running /,
