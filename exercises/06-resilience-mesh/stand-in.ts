@@ -5,11 +5,12 @@
 import { createServer } from 'node:http';
 import { json } from 'node:stream/consumers';
 
-/** The part of `Trouble` (services.ts) that is for all methods alike. */
-interface Told {
+/** What becomes of so many of the calls (by default of all), and how long the others take. */
+export interface Told {
   status?: number;
   delayMs?: number;
   share?: number;
+  othersMs?: number;
 }
 
 let told: Told = {};
@@ -34,9 +35,9 @@ createServer(async (request, response) => {
     call.end = Date.now();
   });
   // Of a half the first, the third and so on: by count, so that a single call tells as much as a hundred.
-  const { share = 1, status = 200, delayMs = 0 } = told;
+  const { share = 1, status = 200, delayMs = 0, othersMs = 0 } = told;
   const isMeant = Math.ceil(number * share) > Math.ceil((number - 1) * share);
   const ratings = { id: 0, ratings: { Reviewer1: 5, Reviewer2: 4 } };
-  setTimeout(() => answer(isMeant ? status : 200, ratings), isMeant ? delayMs : 0);
+  setTimeout(() => answer(isMeant ? status : 200, ratings), isMeant ? delayMs : othersMs);
   return undefined;
 }).listen(9080);

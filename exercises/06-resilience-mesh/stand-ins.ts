@@ -6,7 +6,7 @@ import { Value } from 'typebox/value';
 import { type ClusterAccess, eventually } from '../check/exercise.ts';
 import { askFromPod, type PodWish } from '../check/mesh.ts';
 import { untilGone } from '../check/pods.ts';
-import type { Trouble } from '../check/services.ts';
+import type { Told } from './stand-in.ts';
 
 const LABEL = 'bookinfo-exercise=ratings';
 const PODS = ['exercise-ratings-1', 'exercise-ratings-2'];
@@ -33,7 +33,7 @@ export interface StandIns extends AsyncDisposable {
    * called by the mesh.
    * @throws {Finding} when the mesh leaves one of them aside
    */
-  tell(one: Trouble, other?: Trouble): Promise<void>;
+  tell(one: Told, other?: Told): Promise<void>;
   /** Calls ratings from reviews v2, through its sidecar. */
   load(wish: Omit<PodWish, 'url'>): Promise<void>;
   /** Those of both that have come since they were told something. */
@@ -51,7 +51,7 @@ export async function openStandIns(cluster: ClusterAccess): Promise<StandIns> {
     const program = `${request}.then((it) => it.text()).then(console.log)`;
     return JSON.parse(await kubectl('exec', pod, '--container=ratings', '--', 'node', '--eval', program));
   }
-  const command = (pod: string, told: Trouble) =>
+  const command = (pod: string, told: Told) =>
     inPod(pod, `fetch('http://127.0.0.1:9080', { method: 'PUT', body: '${JSON.stringify(told)}' })`);
 
   const standIns: StandIns = {
