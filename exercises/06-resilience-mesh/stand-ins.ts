@@ -88,9 +88,10 @@ export async function openStandIns(cluster: ClusterAccess): Promise<StandIns> {
   Value.Assert(Deployment, deployment);
   const { metadata, spec } = deployment.spec.template;
   const [key = '', value = ''] = LABEL.split('=');
-  // The same pod but for the program: its account, its port, its probes.
+  // The same pod but for the program: its account, its port, its probes. It ends at once.
   const containers = spec.containers.map((it) => ({
     ...it,
+    lifecycle: undefined,
     command: ['node', '--input-type=module-typescript', '--eval', PROGRAM],
   }));
   await cluster.apply(
