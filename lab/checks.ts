@@ -249,7 +249,8 @@ export function ruled(wanted: string, question: Question, says: RegExp, look: st
   return {
     wanted,
     declared: holds,
-    ask: async (shop) => (holds(shop) ? good('declared') : bad('not declared', [...shop.unknown], look)),
+    ask: async (shop) =>
+      holds(shop) ? good('declared') : bad('not declared', whyPage(shop, question, pageVersion), look),
   };
 }
 
