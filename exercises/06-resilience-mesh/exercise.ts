@@ -85,8 +85,9 @@ function podOf(behaviour: Behaviour, number: number): Manifest {
 }
 
 async function openInCluster(_tree: string, { cluster }: Required<OpenOptions>): Promise<InCluster> {
-  const standIns = await openStandIns(cluster);
+  // Its rules arrive while the pods start. Later a wrong answer is not asked again: it may be right then, of pods put aside.
   const mesh = new Mesh([], cluster);
+  const standIns = await openStandIns(cluster);
   return {
     standIns,
     async meshWith(one, other) {
