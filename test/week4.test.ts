@@ -45,6 +45,8 @@ describe.each(exercises.filter(({ exercise }) => exercise.refused.inCluster))('$
     for (const file of rules) await kubectl('delete', `--filename=${join(copy, file)}`, '--ignore-not-found');
     if (changed.size > 0) await deploy([]);
     for (const file of START) await kubectl('apply', `--filename=${join(copy, file)}`);
+    // What was rated goes with the pod.
+    await kubectl('rollout', 'restart', 'deployment/ratings-v1');
     rmSync(copy, { recursive: true, force: true });
   });
 
