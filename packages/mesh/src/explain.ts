@@ -20,7 +20,10 @@ import {
 } from './world.ts';
 
 export interface Request extends Message {
-  /** `ingress`: from outside, through the gateway. Else the name of a workload or a gateway: `curl`, `curl.default`. */
+  /**
+   * `ingress`: from outside, through the gateway. Else the name of a workload or a gateway: `curl`, `curl.default`. Without its
+   * namespace it is that of `default`, if there is one.
+   */
   from: string;
   /** Who is signed in at the product page. */
   user?: string;
@@ -148,7 +151,10 @@ function sourceOf({ workloads, of }: World, from: string): Workload {
   const ingress = of('networking.istio.io/Gateway').length === 0 ? (modern ?? classic) : classic;
   if (from === 'ingress' && ingress) return ingress;
   const [name, namespace] = from.split('.');
-  const fitting = workloads.filter((it) => !namespace || it.namespace === namespace);
+  const isDefault = (it: Workload): boolean => it.namespace === 'default';
+  const fitting = namespace
+    ? workloads.filter((it) => it.namespace === namespace)
+    : [...workloads.filter(isDefault), ...workloads.filter((it) => !isDefault(it))];
   const found = fitting.find((it) => it.name === name) ?? fitting.find((it) => it.labels.app === name);
   if (found) return found;
   throw new UnknownSource(`no workload is called ${from}; there are ${workloads.map((it) => it.name).join(', ')}`);

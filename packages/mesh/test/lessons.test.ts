@@ -3,7 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { type Manifest, Refusal } from '../src/index.ts';
-import { ask, pages, type Question, sentences, shares } from './ask.ts';
+import { ask, file, pages, type Question, sentences, shares } from './ask.ts';
 
 const PAGE = 'http://localhost/productpage';
 const REVIEWS = 'http://reviews:9080/reviews/0';
@@ -225,6 +225,18 @@ describe('the namespace production', () => {
     expect(of('http://localhost/productpage')).toEqual({ 404: 100 });
     expect(of('http://bookinfo.production/login', { method: 'POST' })).toEqual({ '302 v1': 100 });
     expect(of('http://bookinfo.production/productpage', { method: 'POST' })).toEqual({ 403: 100 });
+  });
+
+  test('who asks is of the namespace default, as with kubectl, unless another is named', () => {
+    // Restarted since, so younger than the other.
+    const restarted = file('k8s/bookinfo.yaml').map((it) => ({
+      ...it,
+      metadata: { ...it.metadata, creationTimestamp: '2026-01-02T00:00:00Z' },
+    }));
+    const both = [...production, restarted, ALL_V1, 'destination-rule-all'];
+    const asker = (from: string) => ask(REVIEWS, both, { from }, []).steps;
+    expect(JSON.stringify(asker('productpage-v1'))).toContain('VirtualService default/reviews');
+    expect(JSON.stringify(asker('productpage-v1.production'))).toContain('no route for reviews');
   });
 });
 
