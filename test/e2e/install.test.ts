@@ -26,6 +26,13 @@ test('npm start with nothing installed says in one line that pnpm installs', asy
   ]);
 });
 
+test('npm install stops before it has done anything, and says what to type instead', async () => {
+  bring('package.json');
+  const { exitCode, stderr } = await execa('npm', ['install'], { cwd: clone, reject: false });
+  expect(exitCode).toBe(1);
+  expect(stderr).toContain('install with npx pnpm@12 install\n');
+});
+
 test('a mirror that the project names in .npmrc is asked for Node.js, and for that of this platform alone', async () => {
   await using mirror = await openStub((response) => response.writeHead(404).end());
   bring('package.json', 'pnpm-lock.yaml', 'pnpm-workspace.yaml');
