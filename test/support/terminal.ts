@@ -65,15 +65,18 @@ export class Terminal implements AsyncDisposable {
     this.#window.stdin.write(`${line}\n`);
   }
 
-  /** Ctrl-C, again while nothing comes of it: a shell that is just starting a program may not notice. */
+  /**
+   * Ctrl-C. What was typed just before it may be dropped unread, and then a shell says nothing: a second one comes with Enter,
+   * for which there is a prompt.
+   */
   async interrupt(): Promise<string> {
     this.#printed = '';
     for (let time = 1; ; time++) {
-      this.#window.stdin.write(CTRL_C);
+      this.#window.stdin.write(time === 1 ? CTRL_C : `${CTRL_C}\n`);
       try {
         return await this.prompt(5);
       } catch (error) {
-        if (time === 6) throw error;
+        if (time === 3) throw error;
       }
     }
   }
