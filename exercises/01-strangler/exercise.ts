@@ -34,6 +34,9 @@ const listOf = async (services: Services, service: string): Promise<string> => t
 const BACKENDS = 'services/productpage/src/backends.ts and routes/api.ts';
 
 const RULE = 'istio/virtual-service-catalog.yaml';
+const WAY_IN = 'istio/bookinfo-gateway.yaml';
+/** Longer than what is applied takes to the gateway. */
+const ARRIVAL_MS = 30_000;
 
 /** Who answers a path at the gateway, by the files of the tree: `catalog-v1`, or what answers in a workload's place. */
 function answersAtTheGateway(tree: string): (method: string, path: string) => string {
@@ -42,14 +45,14 @@ function answersAtTheGateway(tree: string): (method: string, path: string) => st
   hold(existsSync(join(tree, RULE)), {
     expected: `the file ${RULE}`,
     seen: 'there is none',
-    look: 'istio/bookinfo-gateway.yaml',
+    look: WAY_IN,
   });
   const deployed = read('k8s/bookinfo.yaml');
   // Where the flat files do not have it yet, catalog is deployed as details is.
   const details = deployed.filter(({ metadata }) => /^(bookinfo-)?details(-v1)?$/.test(metadata?.name ?? ''));
   const catalog = JSON.parse(JSON.stringify(details).replaceAll('details', 'catalog')) as Manifest[];
   const others = deployed.filter(({ metadata }) => !/catalog/.test(metadata?.name ?? ''));
-  const manifests = [...others, ...catalog, ...read('istio/bookinfo-gateway.yaml'), ...read(RULE)];
+  const manifests = [...others, ...catalog, ...read(WAY_IN), ...read(RULE)];
   return (method, path) => {
     try {
       const request = {
@@ -78,7 +81,7 @@ const OTHERS = [
 ] as const;
 const TAKES_MORE = 'the rule takes more than the list with it, or a rule that was there before is missing';
 const NOT_BOUND = 'the rule is not bound to bookinfo-gateway, or one above it matches first';
-const EXPLAIN = `${RULE}; npx pnpm@12 lab explain -f istio/bookinfo-gateway.yaml -f ${RULE} GET http://localhost${LIST}`;
+const EXPLAIN = `${RULE}; npx pnpm@12 lab explain -f ${WAY_IN} -f ${RULE} GET http://localhost${LIST}`;
 
 interface Context extends AsyncDisposable {
   services: Services;
@@ -95,10 +98,31 @@ interface Offline extends Context {
   services: Shop;
 }
 
+/** Who has answered in a cluster; undefined for a proxy. */
+const workloadOf = ({ headers }: Answer): string | undefined =>
+  headers.get('x-pod-name')?.replace(/(-[a-z0-9]+){2}$/, '');
+
+/** Waits until the gateway has dropped a rule that the student has applied. */
+async function untilOnlyTheWayIn(services: Services): Promise<void> {
+  let seen: string | undefined;
+  await eventually(
+    async () => {
+      seen = workloadOf(await services.ask('the gateway', LIST));
+      return seen === 'productpage-v1' || undefined;
+    },
+    () => ({
+      expected: `with ${WAY_IN} alone, GET ${LIST} is answered by productpage-v1`,
+      seen: seen ?? 'no service',
+      cause: 'another VirtualService takes it',
+      look: 'kubectl get virtualservices',
+    }),
+    ARRIVAL_MS,
+  );
+}
+
 /** At the gateway of a cluster: the rule comes and goes while the list is asked for. */
 function gatewayOf(tree: string, services: Services, { kubectl }: ClusterAccess): Context['gateway'] {
   const route = (file: string) => kubectl('apply', `--filename=${join(tree, file)}`);
-  const workloadOf = ({ headers }: Answer) => headers.get('x-pod-name')?.replace(/(-[a-z0-9]+){2}$/, '');
   return {
     async change() {
       const lists: Answer[] = [];
@@ -117,13 +141,13 @@ function gatewayOf(tree: string, services: Services, { kubectl }: ClusterAccess)
             cause: NOT_BOUND,
             look: EXPLAIN,
           }),
-          30_000,
+          ARRIVAL_MS,
         );
       await ask(SWITCH_REQUESTS / 3);
       await route(RULE);
       await askUntil('catalog-v1');
       await ask(SWITCH_REQUESTS / 3);
-      await route('istio/bookinfo-gateway.yaml');
+      await route(WAY_IN);
       await askUntil('productpage-v1');
       await ask(SWITCH_REQUESTS / 3);
       const others = lists.map(told).filter((it) => it !== ORIGINAL);
@@ -172,9 +196,10 @@ export default defineExercise<Context, Offline>({
     return { services, gateway: modelOf(tree), [Symbol.asyncDispose]: () => services[Symbol.asyncDispose]() };
   },
   async openInCluster(tree, { signal, cluster }) {
-    const wayIn = () => cluster.kubectl('apply', `--filename=${join(tree, 'istio/bookinfo-gateway.yaml')}`);
+    const wayIn = () => cluster.kubectl('apply', `--filename=${join(tree, WAY_IN)}`);
     const services = await openPods(cluster, { workloads: ['productpage-v1', 'catalog-v1'], signal });
     await wayIn();
+    await untilOnlyTheWayIn(services);
     return {
       services,
       gateway: gatewayOf(tree, services, cluster),
@@ -334,7 +359,6 @@ export default defineExercise<Context, Offline>({
       'other-shape': 'the same list',
       'no-fallback': 'without a look at answer.ok',
       prefix: 'takes more than the list with it',
-      'no-gateway': 'not bound to bookinfo-gateway',
     },
   },
 });
