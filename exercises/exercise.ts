@@ -97,7 +97,7 @@ program
     const name = await chosen(word);
     const exercise = await loadExercise(name);
     if (cluster && !exercise.openInCluster) throw new Refusal(`${name} has nothing to ask on a cluster.`);
-    const missing = await missingProgram(exercise);
+    const missing = cluster ? undefined : await missingProgram(exercise);
     if (missing) throw new Obstacle(`${name} needs ${missing}, which is not on your PATH`, readmeOf(name));
     const access = cluster ? await connectCluster(context) : undefined;
     const given = new AbortController();

@@ -9,7 +9,7 @@ import { connect } from '@nats-io/transport-node';
 import { execa } from 'execa';
 import { eventually } from '../check/exercise.ts';
 
-const STREAM = 'feedback';
+export const STREAM = 'feedback';
 const SUBJECT = 'feedback.events';
 
 export interface Broker extends AsyncDisposable {
@@ -19,8 +19,8 @@ export interface Broker extends AsyncDisposable {
   mute: boolean;
   /** How often something was published to `feedback.events`. */
   published: number;
-  /** How many messages the stream `feedback` has, and the event in the last one; undefined without that stream. */
-  stream(): Promise<{ messages: number; last?: { seq: number } } | undefined>;
+  /** How many messages the stream `feedback` has, and the number of the event in the last one; undefined without that stream. */
+  stream(): Promise<{ messages: number; newest?: number } | undefined>;
 }
 
 export async function openBroker(signal: AbortSignal): Promise<Broker> {
@@ -79,7 +79,7 @@ export async function openBroker(signal: AbortSignal): Promise<Broker> {
       if (!info) return undefined;
       const { messages, last_seq: seq } = info.state;
       const last = messages > 0 ? await manager.streams.getMessage(STREAM, { seq }) : undefined;
-      return { messages, ...(last && { last: last.json<{ seq: number }>() }) };
+      return { messages, ...(last && { newest: last.json<{ seq: number }>().seq }) };
     },
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };

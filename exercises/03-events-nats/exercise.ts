@@ -1,11 +1,27 @@
-import events, { begin, contextOf, type Offline } from '../03-events/exercise.ts';
+import events, {
+  begin,
+  contextInCluster,
+  contextOf,
+  type Context as EventsContext,
+  type Offline as EventsOffline,
+  WORKLOADS,
+} from '../03-events/exercise.ts';
 import { change, FEEDBACK, readFeed } from '../03-events/feedback.ts';
 import { defineExercise, eventually, hold, PATIENCE_MS } from '../check/exercise.ts';
+import { openPods } from '../check/pods.ts';
 import { openShop, type Shop, startStored } from '../check/shop.ts';
 import { type Broker, openBroker } from './broker.ts';
+import { brokerInCluster, requestsTo } from './cluster.ts';
 
 /** What the questions on events need, of services that know the broker. */
-interface Context extends Offline {
+interface Context extends EventsContext {
+  broker: Pick<Broker, 'stream'>;
+  /** What stars has asked feedback since it began, in words; undefined when that is nothing. */
+  askedByStars(): Promise<string | undefined>;
+}
+
+interface Offline extends Context, EventsOffline {
+  services: Shop;
   broker: Broker;
 }
 
@@ -15,11 +31,11 @@ async function publishedAll({ broker }: Context, newest: number): Promise<number
   await eventually(
     async () => {
       stream = await broker.stream();
-      return stream?.last?.seq === newest || undefined;
+      return stream?.newest === newest || undefined;
     },
     () => ({
       expected: `event ${newest} is the last one that was published as feedback.events to the stream feedback`,
-      seen: stream ? `event ${stream.last?.seq}` : 'no stream of that name',
+      seen: stream ? `event ${stream.newest}` : 'no stream of that name',
       cause: 'feedback does not publish what happened, or not all of it',
       look: FEEDBACK,
     }),
@@ -28,7 +44,7 @@ async function publishedAll({ broker }: Context, newest: number): Promise<number
   return stream?.messages ?? 0;
 }
 
-export default defineExercise<Context>({
+export default defineExercise<Context, Offline>({
   title: { en: 'What happened, told by a broker', ko: '브로커가 전하는, 일어난 일' },
   day: 1,
   minutes: 45,
@@ -43,7 +59,27 @@ export default defineExercise<Context>({
     });
     const shop = stack.use(await openShop(tree, signal, (it) => begin(knowing(it))));
     const owned = stack.move();
-    return { ...contextOf(knowing(shop)), broker, [Symbol.asyncDispose]: () => owned.disposeAsync() };
+    return {
+      ...contextOf(knowing(shop)),
+      broker,
+      async askedByStars() {
+        const [asked] = shop.link('stars', 'feedback').passed;
+        return asked && `${asked.method} ${asked.path}`;
+      },
+      [Symbol.asyncDispose]: () => owned.disposeAsync(),
+    };
+  },
+  async openInCluster(_tree, { signal, cluster }) {
+    // The stream goes with the broker's pod, and has to be gone before feedback begins with its first event.
+    const broker = await brokerInCluster(cluster);
+    return {
+      ...contextInCluster(await openPods(cluster, { workloads: WORKLOADS, anew: true, signal })),
+      broker,
+      async askedByStars() {
+        const requests = await requestsTo(cluster, 'stars-v1', 'feedback');
+        return requests > 0 ? `${requests} requests` : undefined;
+      },
+    };
   },
 
   questions: [
@@ -51,13 +87,13 @@ export default defineExercise<Context>({
       name: 'Feedback tells the broker what happened, and stars no longer asks feedback',
       hint: 1,
       async ask(context) {
-        const shop = context.services;
-        await change(shop, 6, 'Reviewer1', { stars: 4, text: 'By way of the broker.' });
-        await publishedAll(context, (await readFeed(shop)).length);
-        const asked = shop.link('stars', 'feedback').passed[0];
+        const { services } = context;
+        await change(services, 6, 'Reviewer1', { stars: 4, text: 'By way of the broker.' });
+        await publishedAll(context, (await readFeed(services)).length);
+        const asked = await context.askedByStars();
         hold(asked === undefined, {
           expected: 'stars asks feedback for nothing',
-          seen: `${asked?.method} ${asked?.path}`,
+          seen: asked ?? '',
           cause: 'stars follows the feed as before',
           look: 'services/stars/src/stars.ts',
         });
@@ -66,6 +102,7 @@ export default defineExercise<Context>({
     {
       name: 'Every event is in the stream once, also when feedback was killed before it heard so',
       hint: 2,
+      offline: 'a rule of the mesh does not know what a broker says',
       async ask(context) {
         const { broker, services: shop } = context;
         broker.published = 0;
@@ -96,6 +133,11 @@ export default defineExercise<Context>({
     start: 'feedback does not publish what happened',
     wrong: {
       'no-message-id': 'nothing tells the broker that it is the same event',
+      'passes-over': 'an event that ratings did not take is passed over',
+      'acknowledges-first': 'the progress is stored before the work is done',
+    },
+    inCluster: {
+      start: 'feedback does not publish what happened',
       'passes-over': 'an event that ratings did not take is passed over',
       'acknowledges-first': 'the progress is stored before the work is done',
     },

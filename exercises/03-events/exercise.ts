@@ -21,7 +21,7 @@ import {
 const STARS = 'services/stars/src/stars.ts';
 const PROGRESS_FIRST = 'the progress is stored before the work is done';
 
-interface Context extends AsyncDisposable {
+export interface Context extends AsyncDisposable {
   services: Services;
   /**
    * Asks for a change while ratings takes no stars, and does `then` when it was told of it in vain, as far as that can be seen.
@@ -148,31 +148,33 @@ export const contextOf = (shop: Shop): Offline => ({
   [Symbol.asyncDispose]: () => shop[Symbol.asyncDispose](),
 });
 
+/** The same of pods. */
+export const contextInCluster = (services: Services): Context => ({
+  services,
+  async awayFromRatings(ask, then) {
+    await services.disturb('ratings', { status: 503, methods: ['POST'] }, async () => {
+      await ask();
+      await then?.();
+    });
+    // Without a feed, nobody but feedback knows of a change.
+    const { status } = await services.ask('feedback', '/events?after=0');
+    return status === 200 ? 'stars' : 'feedback';
+  },
+  // What pods keep goes with them.
+  forget: () => services.without('stars-v1', () => services.without('ratings-v1', async () => {})),
+  [Symbol.asyncDispose]: () => services[Symbol.asyncDispose](),
+});
+
+export const WORKLOADS = ['feedback-v1', 'stars-v1', 'ratings-v1'];
+
 export default defineExercise<Context, Offline>({
   title: { en: 'What happened, and what follows from it', ko: '일어난 일, 그리고 거기서 나오는 것' },
   day: 1,
   minutes: 90,
   services: { feedback: { store: true }, stars: { store: true } },
   open: async (tree, { signal }) => contextOf(await openShop(tree, signal, begin)),
-  async openInCluster(_tree, { signal, cluster }) {
-    const workloads = ['feedback-v1', 'stars-v1', 'ratings-v1'];
-    const services = await openPods(cluster, { workloads, anew: true, signal });
-    return {
-      services,
-      async awayFromRatings(ask, then) {
-        await services.disturb('ratings', { status: 503, methods: ['POST'] }, async () => {
-          await ask();
-          await then?.();
-        });
-        // Without a feed, nobody but feedback knows of a change.
-        const { status } = await services.ask('feedback', '/events?after=0');
-        return status === 200 ? 'stars' : 'feedback';
-      },
-      // What pods keep goes with them.
-      forget: () => services.without('stars-v1', () => services.without('ratings-v1', async () => {})),
-      [Symbol.asyncDispose]: () => services[Symbol.asyncDispose](),
-    };
-  },
+  openInCluster: async (_tree, { signal, cluster }) =>
+    contextInCluster(await openPods(cluster, { workloads: WORKLOADS, anew: true, signal })),
 
   questions: [
     {

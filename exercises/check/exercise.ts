@@ -31,7 +31,7 @@ export interface Exercise<C extends AsyncDisposable = AsyncDisposable, Offline e
   /** Of the course's week 4, such as `1`. */
   day: number;
   minutes: number;
-  /** A program that a check runs beside the services, such as a broker's. */
+  /** A program that a check without a cluster runs beside the services, such as a broker's. */
   needs?: string;
   /** What its files bring into `services/`: deployed as `new:service` does it, with a place for state where it is asked for. */
   services?: Readonly<Record<string, { store?: boolean }>>;
