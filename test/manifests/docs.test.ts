@@ -83,9 +83,10 @@ describe.each(DOCUMENTS)('%s', (file) => {
     if (file.startsWith('docs/extending')) return;
     // An exercise, and those that it stands on, lay down files, and for their services those that new:service would make.
     const layers = file.startsWith('exercises/') ? globSync('exercises/*/{start,solution}', { cwd: ROOT }) : [];
-    const laidAs = (path: string) => path.replace('k8s/kustomize/app/', 'services/');
+    const laidAs = (path: string) => [path, path.replace('k8s/kustomize/app/', 'services/')];
     const exists = (path: string) =>
-      existsSync(join(ROOT, path)) || layers.some((layer) => existsSync(join(ROOT, layer, laidAs(path))));
+      existsSync(join(ROOT, path)) ||
+      layers.some((layer) => laidAs(path).some((it) => existsSync(join(ROOT, layer, it))));
     for (const path of commands.join('').match(/(?<![\w./-])(?:k8s|istio|samples|test)\/[\w./-]+(?![\w./:-])/g) ?? [])
       expect(exists(path), path).toBe(true);
   });
