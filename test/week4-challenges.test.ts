@@ -4,7 +4,7 @@ import type { Manifest } from '@bookinfo/mesh';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { connectCluster } from '../exercises/check/cluster.ts';
 import type { ClusterAccess } from '../exercises/check/exercise.ts';
-import { fieldOf, spoil } from '../exercises/check/faults.ts';
+import { type Files, fieldOf, spoil } from '../exercises/check/faults.ts';
 import { FOLDER, goodFiles } from '../exercises/check/layers.ts';
 import { manifestsOf } from '../exercises/check/mesh.ts';
 import mesh from '../exercises/debug-2-mesh/exercise.ts';
@@ -31,15 +31,17 @@ describe.each([
     }
   }
 
+  /** All anew, as the README says: of two rules for one host, the older one counts. */
+  async function lay(own: Files): Promise<void> {
+    const rules = 'virtualservices.networking.istio.io,destinationrules.networking.istio.io';
+    await cluster.kubectl('delete', rules, '--all');
+    await cluster.kubectl('apply', ...files(beside));
+    await cluster.apply(...manifestsOf(own).toSorted((it) => (it.kind === 'Namespace' ? -1 : 0)));
+  }
+
   beforeAll(async () => {
     cluster = await connectCluster(process.env.CONTEXT);
-    await cluster.kubectl(
-      'delete',
-      'virtualservices.networking.istio.io,destinationrules.networking.istio.io',
-      '--all',
-    );
-    await cluster.kubectl('apply', ...files(beside));
-    await cluster.apply(...manifestsOf(good).toSorted((it) => (it.kind === 'Namespace' ? -1 : 0)));
+    await lay(good);
     const wait = ['wait', 'deployments', '--all', '--all-namespaces', '--for=condition=Available', '--timeout=300s'];
     await cluster.kubectl(...wait);
   });
@@ -61,7 +63,7 @@ describe.each([
       manifestsOf(all).filter(({ kind, metadata }) => `${kind} ${metadata?.name}` === fault.resource),
     ) as [Manifest[], Manifest[]];
     await remove(was);
-    await cluster.apply(...is);
+    await lay(bad);
     try {
       // It may pass as long as the proxies have the good rules.
       const told = { look: fault.hop, cause: fieldOf(fault) };
@@ -69,7 +71,6 @@ describe.each([
       await vi.waitFor(() => expect(asked()).rejects.toMatchObject({ finding: told }), 120_000);
     } finally {
       await remove(is);
-      await cluster.apply(...was);
     }
   });
 });
