@@ -4,7 +4,6 @@ import { Value } from 'typebox/value';
 import type { ClusterAccess } from '../check/exercise.ts';
 import { type Broker, STREAM } from './broker.ts';
 
-const NATS = 'deployment/nats-v1';
 /** https://docs.nats.io/running-a-nats-service/nats_admin/monitoring#jetstream-information, asked from within the mesh. */
 const MONITOR = "fetch('http://nats:8222/jsz?streams=true').then((it) => it.text()).then(console.log)";
 
@@ -25,25 +24,20 @@ const JetStream = Type.Object({
   ),
 });
 
-/** With an empty stream. @throws {Obstacle} when there is none */
-export async function brokerInCluster({ kubectl }: ClusterAccess): Promise<Pick<Broker, 'stream'>> {
-  await kubectl('rollout', 'restart', NATS);
-  await kubectl('rollout', 'status', NATS, '--timeout=300s');
-  return {
-    async stream() {
-      const program = ['node', '--eval', MONITOR];
-      const answer: unknown = JSON.parse(
-        await kubectl('exec', 'deployment/feedback-v1', '--container=feedback', '--', ...program),
-      );
-      const accounts = Value.Parse(JetStream, answer).account_details ?? [];
-      const [state] = accounts
-        .flatMap(({ stream_detail = [] }) => stream_detail)
-        .flatMap((it) => (it.name === STREAM ? it.state : []));
-      // As long as no event is in it twice, a message has the number of its event.
-      return state && { messages: state.messages, newest: state.last_seq };
-    },
-  };
-}
+export const brokerInCluster = ({ kubectl }: ClusterAccess): Pick<Broker, 'stream'> => ({
+  async stream() {
+    const program = ['node', '--eval', MONITOR];
+    const answer: unknown = JSON.parse(
+      await kubectl('exec', 'deployment/feedback-v1', '--container=feedback', '--', ...program),
+    );
+    const accounts = Value.Parse(JetStream, answer).account_details ?? [];
+    const [state] = accounts
+      .flatMap(({ stream_detail = [] }) => stream_detail)
+      .flatMap((it) => (it.name === STREAM ? it.state : []));
+    // As long as no event is in it twice, a message has the number of its event.
+    return state && { messages: state.messages, newest: state.last_seq };
+  },
+});
 
 /** How many requests the sidecar of a workload has sent a service since it began. */
 export async function requestsTo({ kubectl }: ClusterAccess, workload: string, service: string): Promise<number> {

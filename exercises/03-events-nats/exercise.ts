@@ -70,11 +70,11 @@ export default defineExercise<Context, Offline>({
     };
   },
   async openInCluster(_tree, { signal, cluster }) {
-    // The stream goes with the broker's pod, and has to be gone before feedback begins with its first event.
-    const broker = await brokerInCluster(cluster);
+    // The stream goes with the broker's pod.
+    const workloads = [...WORKLOADS, 'nats-v1'];
     return {
-      ...contextInCluster(await openPods(cluster, { workloads: WORKLOADS, anew: true, signal })),
-      broker,
+      ...contextInCluster(await openPods(cluster, { workloads, anew: true, signal })),
+      broker: brokerInCluster(cluster),
       async askedByStars() {
         const requests = await requestsTo(cluster, 'stars-v1', 'feedback');
         return requests > 0 ? `${requests} requests` : undefined;

@@ -47,6 +47,10 @@ export async function openPods(
 ): Promise<Services> {
   const { kubectl } = cluster;
   const serviceOf = (workload: string) => workload.replace(/-v\d+$/, '');
+  const selectorOf = (workload: string) =>
+    `app=${serviceOf(workload)},version=${workload.slice(serviceOf(workload).length + 1)}`;
+  const scale = (workload: string, replicas: number) =>
+    kubectl('scale', `deployment/${workload}`, `--replicas=${replicas}`);
   const clean = () =>
     kubectl('delete', 'virtualservices.networking.istio.io', `--selector=${LABEL}`, '--ignore-not-found');
 
@@ -63,14 +67,13 @@ export async function openPods(
 
   /** How often the container of a workload's pod has been started again, as soon as it is ready. */
   async function restarts(workload: string): Promise<number | undefined> {
-    const [app, version] = [serviceOf(workload), workload.slice(serviceOf(workload).length + 1)];
     const answer: unknown = JSON.parse(
-      await kubectl('get', 'pods', `--selector=app=${app},version=${version}`, '--output=json'),
+      await kubectl('get', 'pods', `--selector=${selectorOf(workload)}`, '--output=json'),
     );
     const containers = Value.Parse(Pods, answer)
       .items.filter(({ metadata }) => metadata.deletionTimestamp === undefined)
       .flatMap(({ status }) => status.containerStatuses ?? [])
-      .filter(({ name }) => name === app);
+      .filter(({ name }) => name === serviceOf(workload));
     return containers.length > 0 && containers.every((it) => it.ready)
       ? containers.reduce((sum, { restartCount }) => sum + restartCount, 0)
       : undefined;
@@ -116,13 +119,12 @@ export async function openPods(
       }
     },
     async without(workload, work) {
-      const scale = (replicas: number) => kubectl('scale', `deployment/${workload}`, `--replicas=${replicas}`);
-      await scale(0);
+      await scale(workload, 0);
       try {
-        await untilGone(cluster, `app=${serviceOf(workload)}`);
+        await untilGone(cluster, selectorOf(workload));
         return await work();
       } finally {
-        await scale(1);
+        await scale(workload, 1);
         await ready(workload);
       }
     },
@@ -163,13 +165,20 @@ export async function openPods(
   };
 
   await clean();
-  for (const workload of workloads) {
+  for (const workload of workloads)
     hold((await kubectl('get', 'deployment', workload, '--ignore-not-found', '--output=name')) !== '', {
       expected: `the Deployment ${workload} in the cluster`,
       seen: 'there is none',
       look: 'kubectl apply -k k8s, and the README of the exercise',
     });
-    if (anew) await kubectl('rollout', 'restart', `deployment/${workload}`);
+  if (anew) {
+    // Not one after the other: a new pod would learn from an old one of another service what is to be forgotten.
+    try {
+      for (const workload of workloads) await scale(workload, 0);
+      for (const workload of workloads) await untilGone(cluster, selectorOf(workload));
+    } finally {
+      for (const workload of workloads) await scale(workload, 1);
+    }
   }
   for (const workload of workloads) await ready(workload);
   return pods;

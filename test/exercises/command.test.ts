@@ -402,9 +402,7 @@ test('check changes a cluster that does not look local only when its context is 
     /^The cluster of the context prod \(.*\) does not look like one on this machine, .*--context prod if you mean it\nexit 1$/,
   );
   expect(await check('remote', '--context', 'prod')).toMatch(/the cluster has a namespace[\s\S]*\nexit 0$/);
-  expect(await check('events-nats', '--context', 'prod')).toBe(
-    '03-events-nats has nothing to ask on a cluster.\nexit 2',
-  );
+  expect(await check('endless', '--context', 'prod')).toBe('99-endless has nothing to ask on a cluster.\nexit 2');
 });
 
 test('solution shows what the files lack', async () => {
