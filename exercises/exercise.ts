@@ -58,8 +58,8 @@ program
   .description('what there is, by the days of the course')
   .action(async () => {
     const current = await workTree.current().catch(() => undefined);
-    for (const name of exerciseNames()) {
-      const { title, day, minutes } = await loadExercise(name);
+    const exercises = await Promise.all(exerciseNames().map(async (name) => ({ name, ...(await loadExercise(name)) })));
+    for (const { name, title, day, minutes } of exercises.toSorted((a, b) => a.day - b.day)) {
       const mark = name === current ? styleText('green', '  ← under way') : '';
       console.log(`day ${day}  ${name.padEnd(18)} ${String(minutes).padStart(3)} min  ${title[LANGUAGE]}${mark}`);
     }

@@ -211,6 +211,8 @@ test('list names all of them, and which is under way', async () => {
   await exercise('start', 'endless');
   const list = await exercise('list');
   expect(list).toMatch(/^day 1 {2}01-strangler .*60 min/m);
+  const days = [...list.matchAll(/^day (\d)/gm)].map(([, day]) => day);
+  expect(days).toEqual(days.toSorted());
   expect(list).toMatch(/99-endless .*under way$/m);
   expect(list).toMatch(/\nexit 0$/);
 });
