@@ -71,7 +71,9 @@ function undo(text: string, diff: string): string | undefined {
     .slice(1)
     .map((hunk) => fragmentOf(sideOf(hunk, '-'), sideOf(hunk, '+')));
   let undone = text;
-  for (const [added, same] of Map.groupBy(hunks, (hunk) => hunk.added)) {
+  // The longest first, for a short one may be a part of it.
+  const longestFirst = hunks.toSorted((a, b) => b.added.length - a.added.length);
+  for (const [added, same] of Map.groupBy(longestFirst, (hunk) => hunk.added)) {
     const parts = undone.split(added);
     if (parts.length - 1 !== same.length) return undefined;
     undone = parts.map((part, i) => part + (same[i]?.removed ?? '')).join('');

@@ -216,6 +216,12 @@ describe.skipIf(error)(
       expect(git('diff', '--stat', 'HEAD~2')).toBe('');
     });
 
+    test('removes one whose long name makes a line of its caller break into several', () => {
+      run('node templates/new-service.ts recommendations --called-by productpage');
+      run('node templates/remove-service.ts recommendations');
+      expect(git('diff', '--stat', 'HEAD~2')).toBe('');
+    });
+
     test('does not remove what was changed by hand, unless told to', () => {
       writeFileSync(join(copy, 'services/orders/src/app.ts'), '// mine');
       writeFileSync(join(copy, 'services/orders/src/more.ts'), '// mine, too');
