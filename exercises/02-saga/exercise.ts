@@ -96,6 +96,14 @@ async function balance(context: Context, cause: string): Promise<void> {
   }
 }
 
+/** On the link payments takes the money, and nobody hears of it; nothing gets there that would give it back. */
+export const silentLink = <T>(shop: Shop, work: () => Promise<T>): Promise<T> =>
+  meanwhile(shop.link('orders', 'payments'), ({ method }) => (method === 'PUT' ? 'cut' : 'refuse'), work);
+
+/** In the mesh nothing that payments is asked gets there. */
+export const silentMesh = <T>(services: Services, work: () => Promise<T>): Promise<T> =>
+  services.disturb('payments', { status: 503 }, work);
+
 /** On the links nearly everything goes wrong. */
 function badLinks<T>({ services: shop }: Offline, work: () => Promise<T>): Promise<T> {
   const roll = dice(1);
@@ -139,8 +147,7 @@ export default defineExercise<Context, Offline>({
     const context: Offline = {
       services: shop,
       placed: [],
-      silence: (work) =>
-        meanwhile(shop.link('orders', 'payments'), ({ method }) => (method === 'PUT' ? 'cut' : 'refuse'), work),
+      silence: (work) => silentLink(shop, work),
       badDay: (work) => badLinks(context, work),
       [Symbol.asyncDispose]: () => shop[Symbol.asyncDispose](),
     };
@@ -152,7 +159,7 @@ export default defineExercise<Context, Offline>({
     const context: Context = {
       services,
       placed: [],
-      silence: (work) => services.disturb('payments', { status: 503 }, work),
+      silence: (work) => silentMesh(services, work),
       badDay: (work) => badMesh(context, work),
       [Symbol.asyncDispose]: () => services[Symbol.asyncDispose](),
     };

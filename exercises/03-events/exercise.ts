@@ -1,4 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
+import type { Span } from '../../local/otlp.ts';
 import { defineExercise, eventually, type FindingWords, hold, PATIENCE_MS } from '../check/exercise.ts';
 import type { Fate } from '../check/link.ts';
 import { openPods } from '../check/pods.ts';
@@ -112,6 +113,12 @@ async function followsFromEvents(services: Services, productId: number): Promise
     look: FEEDBACK,
   });
   everyEventChanges(events, productId);
+}
+
+/** Whether stars tells ratings in the trace of the change that feedback was asked for. */
+export function toldInOneTrace(spans: readonly Span[]): boolean {
+  const told = spans.find(({ name, kind }) => kind === 2 && name === 'POST /ratings/{productId}');
+  return isBelow(spans, 'stars', told) && servicesOf(spans).has('feedback');
 }
 
 export const begin = async (shop: Shop): Promise<void> => {
@@ -342,10 +349,7 @@ export default defineExercise<Context, Offline>({
       name: 'A change is one trace, from the reader to ratings',
       async ask({ services }) {
         const traceId = await change(services, 5, 'Reviewer1', { stars: 4, text: 'Traced.' });
-        await services.trace(traceId, 'one trace through feedback, stars and ratings', (spans) => {
-          const told = spans.find(({ name, kind }) => kind === 2 && name === 'POST /ratings/{productId}');
-          return isBelow(spans, 'stars', told) && servicesOf(spans).has('feedback');
-        });
+        await services.trace(traceId, 'one trace through feedback, stars and ratings', toldInOneTrace);
       },
     },
   ],

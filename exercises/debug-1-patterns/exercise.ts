@@ -1,12 +1,13 @@
 import { randomUUID } from 'node:crypto';
 import { type Static, Type } from 'typebox';
 import { Value } from 'typebox/value';
-import type { Span } from '../../local/otlp.ts';
+import { silentLink, silentMesh } from '../02-saga/exercise.ts';
 import {
   contextInCluster,
   contextOf,
   type Context as EventsContext,
   type Offline as EventsOffline,
+  toldInOneTrace,
   WORKLOADS,
 } from '../03-events/exercise.ts';
 import {
@@ -21,7 +22,7 @@ import {
 import { type Fate, meanwhile, type Passed } from '../check/link.ts';
 import { filesIn, Mesh, manifestsOf, readFiles } from '../check/mesh.ts';
 import { openPods } from '../check/pods.ts';
-import { type Asked, askUntilAnswered, isBelow, type Services, servicesOf } from '../check/services.ts';
+import { type Asked, askUntilAnswered, type Services } from '../check/services.ts';
 import { openShop, type Shop, startStored } from '../check/shop.ts';
 
 const PRICE = 12;
@@ -176,8 +177,7 @@ export default defineExercise<Context, Offline>({
     });
     return {
       ...contextOf(shop),
-      silence: (work) =>
-        meanwhile(shop.link('orders', 'payments'), ({ method }) => (method === 'PUT' ? 'cut' : 'refuse'), work),
+      silence: (work) => silentLink(shop, work),
       mesh: new Mesh(manifests, undefined),
       async deployment(workload) {
         const found = manifests.find(({ kind, metadata }) => kind === 'Deployment' && metadata?.name === workload);
@@ -199,7 +199,7 @@ export default defineExercise<Context, Offline>({
       );
     return {
       ...contextInCluster(services),
-      silence: (work) => services.disturb('payments', { status: 503 }, work),
+      silence: (work) => silentMesh(services, work),
       mesh,
       deployment,
       async requireWay(workload, backend) {
@@ -435,18 +435,16 @@ export default defineExercise<Context, Offline>({
         await requireWay('stars-v1', 'feedback');
         const { traceId } = await opine(shop, 4, 5);
         await rated(shop, 4, 5);
-        const isWhole = (spans: Span[]) => {
-          const told = spans.find(({ kind, name }) => kind === 2 && name === 'POST /ratings/{productId}');
-          return isBelow(spans, 'stars', told) && servicesOf(spans).has('feedback');
-        };
-        await shop.trace(traceId, 'stars tells ratings in the trace of the reader', isWhole).catch((error: unknown) => {
-          if (!(error instanceof Finding)) throw error;
-          throw new Finding({
-            ...error.finding,
-            look: 'the hop from feedback to stars: what does an event say of the request that it happened in, and who reads it?',
-            cause: 'on whose behalf the work is done, in services/stars/src/feed.ts',
+        await shop
+          .trace(traceId, 'stars tells ratings in the trace of the reader', toldInOneTrace)
+          .catch((error: unknown) => {
+            if (!(error instanceof Finding)) throw error;
+            throw new Finding({
+              ...error.finding,
+              look: 'the hop from feedback to stars: what does an event say of the request that it happened in, and who reads it?',
+              cause: 'on whose behalf the work is done, in services/stars/src/feed.ts',
+            });
           });
-        });
       },
     },
     {
